@@ -1,0 +1,3 @@
+from zoo.evaluate import main
+
+main()

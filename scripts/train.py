@@ -1,0 +1,3 @@
+from zoo.train import main
+
+main()

@@ -1,0 +1,46 @@
+"""What a net has to beat."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+
+class PCABaseline(Callback):
+    """Logs what PCA with as many components as the net's code leaves of the test data.
+
+    Logged as `baseline/squared_error`. The components are those of the training split; the error is
+    summed over a sample, mean over the test split, like `test/squared_error`. An autoencoder with
+    linear layers can at best equal it (Baldi & Hornik 1989).
+    """
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Compute and log once, after the test."""
+        if not trainer.is_global_zero:
+            return
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        train, test = (data.serve(data.splits[name].x).flatten(1) for name in ("train", "test"))
+        error = pca_error(train, test, cast(Any, pl_module).net.latent)
+        trainer.callback_metrics["baseline/squared_error"] = torch.tensor(error)
+        for logger in trainer.loggers:
+            logger.log_metrics({"baseline/squared_error": error}, step=trainer.global_step)
+
+
+def pca_error(train: Tensor, test: Tensor, components: int) -> float:
+    """Squared error per test sample, projected on the training data's principal components.
+
+    Args:
+        train: (N, D).
+        test: (M, D).
+        components: how many to keep.
+    """
+    from sklearn.decomposition import PCA
+
+    limit = min(*train.shape, components)
+    pca = PCA(limit, svd_solver="full").fit(train.double().numpy())
+    x = test.double().numpy()
+    return float(((x - pca.inverse_transform(pca.transform(x))) ** 2).sum(axis=1).mean())

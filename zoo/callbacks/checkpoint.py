@@ -1,0 +1,103 @@
+"""best.ckpt and last.ckpt."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+from lightning.pytorch import callbacks
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+
+
+class Checkpoint(callbacks.Checkpoint):
+    """Keeps `last.ckpt`, after every epoch and on Ctrl-C, and `best.ckpt`, the best epoch.
+
+    Files are written beside their place and then renamed, so that a name always stands for a whole
+    file. Without the metric (no validation, say) the best is the last.
+
+    Args:
+        dirpath: folder of the two files.
+        monitor: the metric to watch, such as "val/loss".
+        mode: whether "min" or "max" is best.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
+    """
+
+    def __init__(
+        self, dirpath: str, *, monitor: str = "val/loss", mode: Literal["min", "max"] = "min"
+    ) -> None:
+        super().__init__()
+        if mode not in ("min", "max"):
+            raise ValueError(f"`mode` must be min or max, got {mode!r}")
+        self.dirpath = Path(dirpath)
+        self.monitor = monitor
+        self.mode = mode
+        self.best: dict[str, float] = {}  # all validation metrics of the best epoch, and its number
+        self._interrupted = False
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """From here on Ctrl-C lets the current step end."""
+        self.dirpath.mkdir(parents=True, exist_ok=True)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        """Save and stop if Ctrl-C asked for it."""
+        if self._interrupted:
+            self.save(trainer, LAST)
+            raise KeyboardInterrupt
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the epoch, and once more as the best if it is."""
+        metrics = {k: v.item() for k, v in trainer.callback_metrics.items() if v.numel() == 1}
+        if self.monitor not in metrics and any(key.startswith("val/") for key in metrics):
+            known = ", ".join(sorted(key for key in metrics if key.startswith("val/")))
+            raise ValueError(f"monitor.metric={self.monitor} is not logged; there is {known}")
+        improved = self._improves(metrics)
+        if improved:
+            values = {k[4:]: v for k, v in metrics.items() if k.startswith("val/")}
+            self.best = {**values, "monitor": metrics.get(self.monitor, 0.0)}
+            self.best["epoch"] = trainer.current_epoch
+        self.save(trainer, LAST)
+        if improved and trainer.is_global_zero:
+            shutil.copyfile(self.dirpath / LAST, self.dirpath / f".{BEST}")
+            os.replace(self.dirpath / f".{BEST}", self.dirpath / BEST)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Ctrl-C is Python's own again."""
+        if signal.getsignal(signal.SIGINT) == self._interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def save(self, trainer: pl.Trainer, name: str) -> None:
+        """Write a checkpoint under `name` at once or not at all."""
+        unfinished = self.dirpath / f".{name}"
+        trainer.save_checkpoint(unfinished)
+        if trainer.is_global_zero:
+            os.replace(unfinished, self.dirpath / name)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a continued run must know: the best so far."""
+        return {"best": dict(self.best)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best of the run that is continued."""
+        self.best = state_dict["best"]
+
+    def _improves(self, metrics: dict[str, float]) -> bool:
+        if self.monitor not in metrics or not self.best:
+            return True
+        value, best = metrics[self.monitor], self.best["monitor"]
+        return value < best if self.mode == "min" else value > best
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt  # a second Ctrl-C does not wait for the step
+        self._interrupted = True

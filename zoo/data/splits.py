@@ -1,0 +1,69 @@
+"""Seeded streams of random numbers, and the stratified split of a data set."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Indices(NamedTuple):
+    """Which samples belong to which split, each part in random order."""
+
+    train: Tensor
+    val: Tensor
+    test: Tensor
+
+
+def generator(purpose: str, *key: int) -> torch.Generator:
+    """A private generator for a key such as (seed, epoch).
+
+    Neighbouring keys, and equal keys with different purposes, give independent numbers.
+    """
+    state = np.random.SeedSequence([*purpose.encode(), *key]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))
+
+
+def stratified(labels: Tensor, *, val: float = 0.1, test: float = 0.2, seed: int = 0) -> Indices:
+    """Deals the samples out so that every class has its share in every part.
+
+    A part has ceil(fraction * samples) samples, and of each class the exact share rounded up or
+    down. One sample of each class stays in training whatever the fractions, so parts can only be
+    smaller when classes have fewer than about three samples.
+
+    Args:
+        labels: class of each sample (N,); all equal when there are no classes.
+        val: fraction of all samples for validation.
+        test: fraction of all samples for the test.
+        seed: of the split, and of nothing else.
+
+    Raises:
+        ValueError: if a fraction is negative or nothing is left for training.
+    """
+    if val < 0 or test < 0 or val + test >= 1:
+        raise ValueError(f"`val` and `test` must be >= 0 with a sum below 1, got {val} and {test}")
+    _, classes, counts = labels.unique(return_inverse=True, return_counts=True)
+    room = counts - 1
+    testing = _share(counts, test, room)
+    validating = _share(counts, val, room - testing)
+
+    order = torch.randperm(len(labels), generator=generator("split", seed))
+    rank = torch.empty_like(order)  # of a sample among those of its class
+    for index in range(len(counts)):
+        members = order[classes[order] == index]
+        rank[members] = torch.arange(len(members))
+    in_test = rank < testing[classes]
+    in_val = ~in_test & (rank < (testing + validating)[classes])
+    in_train = ~in_test & ~in_val
+    return Indices(*(order[part[order]] for part in (in_train, in_val, in_test)))
+
+
+def _share(counts: Tensor, fraction: float, room: Tensor) -> Tensor:
+    """How many of each class: the rounded-down quota, then one more by largest remainder."""
+    total = int(np.ceil(round(fraction * int(counts.sum()), 6)))
+    quota = counts.double() * total / counts.sum()
+    share = torch.minimum(quota.floor().long(), room)
+    candidates = torch.argsort(quota - share, descending=True, stable=True)
+    candidates = candidates[(share < room)[candidates]]
+    share[candidates[: total - int(share.sum())]] += 1
+    return share

@@ -1,0 +1,62 @@
+"""The command `zoo-evaluate`: a checkpoint against a split of its data."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from zoo import cli
+from zoo.config import ConfigError, trusted
+
+SPLITS = ("train", "val", "test")
+
+
+def evaluate(cfg: DictConfig) -> dict[str, float]:
+    """Compute loss and metrics of a trained net; the checkpoint knows its own config.
+
+    Args:
+        cfg: `conf/evaluate.yaml`, composed.
+
+    Returns:
+        The numbers, as `test/<name>` for the test split and so on.
+
+    Raises:
+        ConfigError: no such checkpoint or split, or a damaged file.
+    """
+    if cfg.split not in SPLITS:
+        raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}, got {cfg.split!r}")
+    from zoo.checkpoint import CheckpointError, checkpoint_file, read
+    from zoo.report import print_table, say
+    from zoo.runs import build, quiet, scalars
+    from zoo.validation import make
+
+    quiet()
+    try:
+        file = checkpoint_file(cfg.checkpoint)
+        checkpoint = read(file)
+    except CheckpointError as error:
+        raise ConfigError(str(error)) from error
+    run = trusted(checkpoint["zoo"]["config"], str(file))
+    run.data.batch_size = cfg.batch_size
+    data, module = build(run)
+    module.load_state_dict(checkpoint["state_dict"])
+    trainer = make(cfg.trainer, logger=False, enable_checkpointing=False)
+    loader = data.loader(cfg.split)
+    if cfg.split == "test":
+        trainer.test(module, loader, verbose=False)
+    else:
+        trainer.validate(module, loader, verbose=False)
+    metrics = {
+        f"{cfg.split}/{name.partition('/')[2]}": value for name, value in scalars(trainer).items()
+    }
+    print_table(f"{run.choices.model} on {run.choices.data}, {cfg.split} split", metrics)
+    say(f"checkpoint  {file}")
+    return metrics
+
+
+def main() -> None:
+    """The command `zoo-evaluate`."""
+    cli.command("evaluate", evaluate)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""What all families share in training: net, loss, penalties, metrics, optimiser; one step."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics import Metric
+
+from zoo.lit.running import RunningMeans
+from zoo.losses import Loss
+from zoo.regularization import Constraint, Penalty, decay_groups
+
+
+class Batch(Protocol):
+    """What a step reads of a batch; `zoo.data.Batch` is one."""
+
+    x: Tensor
+    y: Tensor
+    lengths: Tensor | None
+    mask: Tensor | None
+
+
+class Prediction(NamedTuple):
+    """What a flow makes of a batch."""
+
+    output: Any  # all that the net gave back; penalties read it
+    prediction: Tensor
+    target: Tensor
+    mask: Tensor | None = None  # True where target counts, over its leading dimensions
+
+
+class LitModel(pl.LightningModule):
+    """Trains a net on task loss plus penalties; validates and tests it on the task loss alone.
+
+    A subclass says how its batch flows: `predict(batch)`. Logged under the same names for every
+    family: `train/loss`, `val/loss`, `test/loss` (the task term, so that runs with different
+        penalties compare),
+    `train/objective` (what is optimised, where it differs), `train/penalty/<name>`,
+    `<stage>/<metric>`, `lr`.
+
+    Args:
+        net: the network.
+        loss: the task loss.
+        regularization: penalties, added to the loss, and constraints, applied after every update;
+            by name.
+        metrics: what to report beside the loss, by name.
+        optimizer: makes an optimizer from parameter groups.
+        scheduler: makes Lightning's scheduler config from (optimizer, total_steps, epochs).
+    """
+
+    net: nn.Module
+    loss: Loss
+    penalties: nn.ModuleDict
+    metrics: nn.ModuleDict
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        loss: Loss,
+        regularization: Mapping[str, Penalty | Constraint] | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+        optimizer: Callable[[list[dict[str, Any]]], Optimizer] = torch.optim.AdamW,
+        scheduler: Callable[..., dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.loss = loss
+        terms = dict(regularization or {})
+        self.penalties = nn.ModuleDict({k: v for k, v in terms.items() if isinstance(v, Penalty)})
+        self.constraints = [v for v in terms.values() if isinstance(v, Constraint)]
+        for term in terms.values():
+            if isinstance(term, Penalty):
+                term.attach(net)
+        # nn.ModuleDict cannot have a key "train".
+        self.metrics = nn.ModuleDict(
+            {f"{stage}_metrics": _copies(metrics) for stage in ("train", "val", "test")}
+        )
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.means = {stage: RunningMeans() for stage in ("train", "val", "test", "interval")}
+        self.recipe: dict[str, Any] = {}  # how to build the net again; stored in checkpoints
+
+    @abstractmethod
+    def predict(self, batch: Batch) -> Prediction:
+        """Run the net on a batch and say what is compared with what."""
+
+    def task(self, result: Prediction) -> dict[str, Tensor]:
+        """The terms of the task loss by name; their sum is `loss`."""
+        return {"loss": self.loss(result.prediction, result.target, mask=result.mask)}
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the plain net."""
+        return self.net(*args, **kwargs)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Task loss plus penalties; every term is recorded under its own name."""
+        result = self.predict(batch)
+        terms = self.task(result)
+        penalties = {
+            f"penalty/{name}": penalty(self.net, result.output)
+            for name, penalty in self.penalties.items()
+        }
+        loss = sum_of(terms)
+        objective = loss + sum_of(penalties) if penalties else loss
+        recorded = {**terms, "loss": loss, **penalties}
+        if penalties:
+            recorded["objective"] = objective
+        self.record("train", result, recorded)
+        self.means["interval"].add({"loss_step": loss}, weight=1)
+        return objective
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Task loss and metrics."""
+        self.evaluation_step("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Task loss and metrics."""
+        self.evaluation_step("test", batch)
+
+    def evaluation_step(self, stage: str, batch: Batch) -> None:
+        """Record the task loss and metrics of one batch."""
+        result = self.predict(batch)
+        terms = self.task(result)
+        self.record(stage, result, {**terms, "loss": sum_of(terms), **self.reports(result)})
+
+    def reports(self, result: Prediction) -> dict[str, Tensor]:
+        """Further means to report in validation and test, by name."""
+        return {}
+
+    def record(self, stage: str, result: Prediction, values: dict[str, Tensor]) -> None:
+        """Add a batch to the means and metrics of an epoch, without waiting for the device."""
+        target, prediction = result.target, self.loss.point(result.prediction.detach())
+        weight = len(target) if result.mask is None else result.mask.sum()
+        self.means[stage].add(values, weight)
+        metrics = self.metrics_of(stage)
+        if metrics and result.mask is not None:
+            target, prediction = target[result.mask], prediction[result.mask]
+        for metric in metrics.values():
+            metric.update(prediction, target)
+
+    def metrics_of(self, stage: str) -> dict[str, Metric]:
+        """The metrics of "train", "val" or "test" by name."""
+        return dict(self.metrics[f"{stage}_metrics"].items())  # type: ignore[operator]
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Write the loss of the last interval and the learning rate, once per interval."""
+        if self.trainer.loggers and self.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            values = self.means["interval"].drain(self.trainer.strategy)
+            if values:
+                lr = self.trainer.optimizers[0].param_groups[0]["lr"]
+                row = {"lr": lr, "epoch": self.current_epoch}
+                row.update({f"train/{name}": value for name, value in values.items()})
+                for logger in self.trainer.loggers:
+                    logger.log_metrics(row, step=self.global_step)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the means and metrics of the epoch."""
+        self._log_epoch("train")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means and metrics of the validation."""
+        self._log_epoch("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the means and metrics of the test."""
+        self._log_epoch("test")
+
+    def _log_epoch(self, stage: str) -> None:
+        values: dict[str, float | Tensor] = {**self.means[stage].drain(self.trainer.strategy)}
+        for name, metric in self.metrics_of(stage).items():
+            values[name] = metric.compute()
+            metric.reset()
+        self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, sync_dist=True)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Update the weights, then project them onto the constraints."""
+        super().optimizer_step(*args, **kwargs)
+        for constraint in self.constraints:
+            constraint.project_(self.net)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, with no decay on biases and norms, and its schedule over the whole run."""
+        optimizer = self.optimizer(decay_groups(self.net))
+        if self.scheduler is None:
+            return optimizer
+        total = self.trainer.estimated_stepping_batches
+        if total == float("inf"):
+            raise ValueError("a schedule needs an end: set trainer.max_epochs, or scheduler=none")
+        schedule = self.scheduler(optimizer, total_steps=int(total), epochs=self.trainer.max_epochs)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store the recipe, so that `zoo.load` can build the net without this module."""
+        checkpoint["zoo"] = self.recipe
+
+
+def sum_of(terms: Mapping[str, Tensor]) -> Tensor:
+    """The sum of named scalars."""
+    return torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
+
+
+def _copies(metrics: Mapping[str, Metric] | None) -> nn.ModuleDict:
+    return nn.ModuleDict({name: copy.deepcopy(metric) for name, metric in (metrics or {}).items()})

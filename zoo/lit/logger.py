@@ -1,0 +1,33 @@
+"""The TensorBoard logger: one run folder, one run in TensorBoard."""
+
+from __future__ import annotations
+
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.tensorboard import SummaryWriter
+
+
+class TensorBoard(TensorBoardLogger):
+    """Writes event files straight into the run folder.
+
+    Lightning's own logger adds a folder level per version, an `hp_metric` of -1 and a second copy
+    of the hyperparameters; here `zoo.callbacks.TensorBoardSummary` writes them once, for the
+    HPARAMS tab.
+
+    Args:
+        folder: the run folder.
+        purge_step: hide what an interrupted run wrote from this step on; for continued runs.
+    """
+
+    def __init__(self, folder: str, purge_step: int | None = None) -> None:
+        super().__init__(
+            folder, name="", version="", default_hp_metric=False, purge_step=purge_step
+        )
+
+    @property
+    def writer(self) -> SummaryWriter:
+        """The event writer; a no-op on all processes but the first."""
+        return self.experiment
+
+    def save(self) -> None:
+        """Flush the events; leave no hparams.yaml."""
+        self.experiment.flush()

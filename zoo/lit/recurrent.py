@@ -1,0 +1,91 @@
+"""Along time: RNN, GRU and LSTM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.lit.base import Batch, LitModel, Prediction
+from zoo.models import Recurrence
+
+
+class LitRecurrent(LitModel):
+    """Trains a recurrent net on sequences, padded or not.
+
+    Args:
+        net: gives a `Recurrence` for (x, state, lengths).
+        truncate: cut the gradient after every so many steps (truncated backpropagation through
+            time, Williams & Peng 1990); None: the gradient crosses the whole sequence.
+        carry_state: start each batch from the last state of the batch before, for streams whose
+            batches continue each other; the gradient stops between batches, and an epoch starts
+            from zero.
+        **settings: as in `LitModel`.
+
+    Raises:
+        ValueError: `truncate` is not positive.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        truncate: int | None = None,
+        carry_state: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(net, **settings)
+        if truncate is not None and truncate < 1:
+            raise ValueError(f"`truncate` must be at least 1 step, or null, got {truncate}")
+        self.truncate = truncate
+        self.carry_state = carry_state
+        self._state: Any = None
+
+    def predict(self, batch: Batch) -> Prediction:
+        """Compare the net's readout with y."""
+        carried = self._state if self.carry_state else None
+        if self.truncate and self.training:
+            output = self._in_pieces(batch, carried)
+        else:
+            output = self.net(batch.x, carried, batch.lengths)
+        if self.carry_state:
+            self._state = detach(output.state)
+        return Prediction(output, output.output, batch.y, batch.mask)
+
+    def _in_pieces(self, batch: Batch, state: Any) -> Recurrence:
+        if batch.lengths is not None:
+            raise ValueError(
+                "truncate cannot be used with padded sequences; set model.truncate=null"
+            )
+        outputs, hidden = [], []
+        for piece in batch.x.split(self.truncate, dim=1):
+            part = self.net(piece, state)
+            outputs.append(part.output)
+            hidden.append(part.hidden)
+            state = detach(part.state)
+        every = outputs[0].dim() == 3
+        output = torch.cat(outputs, dim=1) if every else outputs[-1]
+        return Recurrence(output, part.state, torch.cat(hidden, dim=1))
+
+    def on_train_epoch_start(self) -> None:
+        """A stream starts from an empty state."""
+        self._state = None
+
+    def on_validation_epoch_start(self) -> None:
+        """A stream starts from an empty state; the training stream waits meanwhile."""
+        self._training_state, self._state = self._state, None
+
+    def on_validation_epoch_end(self) -> None:
+        """Log, then let the training stream go on."""
+        super().on_validation_epoch_end()
+        self._state = self._training_state
+
+    def on_test_epoch_start(self) -> None:
+        """A stream starts from an empty state."""
+        self._state = None
+
+
+def detach(state: Tensor | tuple[Tensor, ...]) -> Any:
+    """The state without its history."""
+    return state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)

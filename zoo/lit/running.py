@@ -1,0 +1,38 @@
+"""Means over many steps that never make the device wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from lightning.pytorch.strategies import Strategy
+from torch import Tensor
+
+
+class RunningMeans:
+    """Weighted means of named scalars, kept as tensors until they are asked for."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._weight: Tensor | int = 0
+
+    def add(self, values: Mapping[str, Tensor], weight: Tensor | int) -> None:
+        """Add a batch's means, which count `weight` samples."""
+        for name, value in values.items():
+            # A float32 sum over a long epoch would lose small losses; Apple's GPUs know no float64.
+            value = value.detach() if value.is_mps else value.detach().double()
+            term = value * weight
+            self._sums[name] = self._sums[name] + term if name in self._sums else term
+        self._weight = self._weight + weight
+
+    def drain(self, strategy: Strategy) -> dict[str, float]:
+        """The means over everything added since the last call, on all processes; starts anew."""
+        if not self._sums:
+            return {}
+        names, first = list(self._sums), next(iter(self._sums.values()))
+        weight = torch.as_tensor(self._weight, dtype=first.dtype, device=first.device)
+        totals = torch.stack([*self._sums.values(), weight])
+        totals = strategy.reduce(totals, reduce_op="sum")
+        self._sums, self._weight = {}, 0
+        *sums, total = totals.tolist()
+        return {name: value / total for name, value in zip(names, sums, strict=True)}

@@ -1,0 +1,168 @@
+"""What RNN, GRU and LSTM share: reading a batch of sequences, with or without padding."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from zoo.models.layers import check_choice, check_input, check_probability, check_size, initialise
+
+State: TypeAlias = Tensor | tuple[Tensor, Tensor]
+
+READOUTS = ("last", "mean", "max", "every")
+RECURRENT_INITS = ("orthogonal", "identity", "uniform")
+
+
+class Recurrence(NamedTuple):
+    """What a recurrent net gives back; D is 2 if it is bidirectional, else 1.
+
+    Attributes:
+        output: (B, out_features), or (B, T, out_features) with readout="every".
+        state: (num_layers * D, B, H) after each sample's last step; of an LSTM the pair (h, c).
+        hidden: (B, T, D * H), the top layer at every step; zero beyond a sample's length.
+    """
+
+    output: Tensor
+    state: State
+    hidden: Tensor
+
+
+class RecurrentNet(nn.Module):
+    """All of a recurrent net but its cell: embedding, recurrent layers, readout and head.
+
+    Args:
+        cell: what builds the recurrent layers, with the signature of torch's nn.GRU.
+        in_features: as all that follow, see `zoo.models.RNN`.
+        out_features: size of one output.
+        hidden_size: H, units of a layer in one direction.
+        num_layers: recurrent layers.
+        bidirectional: whether a second set of layers reads backwards.
+        dropout: probability of dropping a unit, between layers and before the head.
+        readout: "last", "mean", "max" or "every".
+        embedding: width of the tokens' embedding, or None for dense input.
+        recurrent_init: "orthogonal", "identity" or "uniform".
+    """
+
+    def __init__(
+        self,
+        cell: Callable[..., nn.RNNBase],
+        in_features: int,
+        out_features: int,
+        *,
+        hidden_size: int,
+        num_layers: int,
+        bidirectional: bool,
+        dropout: float,
+        readout: str,
+        embedding: int | None,
+        recurrent_init: str,
+    ) -> None:
+        check_size("in_features", in_features)
+        check_size("out_features", out_features)
+        check_size("hidden_size", hidden_size)
+        check_size("num_layers", num_layers)
+        check_probability("dropout", dropout)
+        check_choice("readout", readout, READOUTS)
+        if embedding is not None:
+            check_size("embedding", embedding)
+        check_choice("recurrent_init", recurrent_init, RECURRENT_INITS)
+        super().__init__()
+        self.readout = readout
+        self.directions = 2 if bidirectional else 1
+        self.sizes = ("T",) if embedding else ("T", in_features)
+        self.embed = nn.Embedding(in_features, embedding) if embedding else nn.Identity()
+        self.recurrent = cell(
+            embedding or in_features,
+            hidden_size,
+            num_layers,
+            batch_first=True,
+            bidirectional=bidirectional,
+            # With one layer there is nothing between layers, and torch warns.
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+        initialise_recurrent(self.recurrent, recurrent_init)
+        self.dropout = nn.Dropout(dropout)
+        self.head = initialise(nn.Linear(self.directions * hidden_size, out_features), "xavier")
+
+    def forward(
+        self, x: Tensor, state: State | None = None, lengths: Tensor | None = None
+    ) -> Recurrence:
+        """Read a batch of sequences from their first step to their last.
+
+        Args:
+            x: (B, T, in_features), or tokens (B, T) if there is an embedding.
+            state: what an earlier call gave back, to read on from there; None starts from zeros.
+            lengths: (B,) steps of each sample, on any device; what lies beyond has no influence.
+                None means that all T steps count.
+
+        Raises:
+            ValueError: x has other sizes, or a length is not in 1..T.
+        """
+        check_input("x", x, *self.sizes)
+        x = self.embed(x)  # (B, T, F)
+        if lengths is None:
+            hidden, state = self.recurrent(x, state)  # (B, T, D * H)
+        else:
+            steps = check_lengths(lengths, x)
+            packed = pack_padded_sequence(x, steps, batch_first=True, enforce_sorted=False)
+            packed, state = self.recurrent(packed, state)
+            hidden, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
+        features = self.read(hidden, state, lengths)  # (B, D * H), or (B, T, D * H)
+        output = self.head(self.dropout(features))  # (B, out_features), or (B, T, out_features)
+        return Recurrence(output, state, hidden)
+
+    def read(self, hidden: Tensor, state: State, lengths: Tensor | None) -> Tensor:
+        """What the head sees of the hidden states (B, T, D * H): one vector a sample, or all."""
+        if self.readout == "every":
+            return hidden
+        if self.readout == "last":
+            # The state has each direction's own last step, which backwards is the first one.
+            h = state[0] if isinstance(state, tuple) else state  # (num_layers * D, B, H)
+            return h[-self.directions :].transpose(0, 1).flatten(1)
+        if self.readout == "mean":
+            steps = hidden.shape[1] if lengths is None else lengths.to(hidden.device)[:, None]
+            return hidden.sum(1) / steps
+        if lengths is not None:
+            step = torch.arange(hidden.shape[1], device=hidden.device)
+            beyond = step >= lengths.to(hidden.device)[:, None]  # (B, T)
+            hidden = hidden.masked_fill(beyond[:, :, None], -torch.inf)
+        return hidden.amax(1)
+
+
+@torch.no_grad()
+def initialise_recurrent(layers: nn.RNNBase, recurrent_init: str) -> None:
+    """Draw input weights by Xavier, recurrent ones as named, gate by gate; zero the biases.
+
+    Args:
+        layers: torch's recurrent layers, initialised in place.
+        recurrent_init: "orthogonal" (Saxe 2014), "identity" (Le 2015), or "uniform"
+            U(-1/sqrt(H), 1/sqrt(H)).
+    """
+    for name, parameter in layers.named_parameters():
+        # Torch stacks the gates' matrices, but each of them is a matrix of its own.
+        for block in parameter.split(layers.hidden_size):
+            if name.startswith("bias"):
+                nn.init.zeros_(block)
+            elif name.startswith("weight_ih"):
+                nn.init.xavier_uniform_(block)
+            elif recurrent_init == "orthogonal":
+                nn.init.orthogonal_(block)
+            elif recurrent_init == "identity":
+                nn.init.eye_(block)
+            else:
+                nn.init.uniform_(block, -(layers.hidden_size**-0.5), layers.hidden_size**-0.5)
+
+
+def check_lengths(lengths: Tensor, x: Tensor) -> Tensor:
+    """The lengths on the CPU, where packing wants them, if they fit the batch x (B, T, F)."""
+    lengths = lengths.cpu()
+    if lengths.shape != x.shape[:1] or lengths.is_floating_point():
+        raise ValueError(
+            f"`lengths` must be {x.shape[0]} whole numbers, one a sample, got "
+            f"{lengths.dtype} of shape {tuple(lengths.shape)}"
+        )
+    if lengths.min() < 1 or lengths.max() > x.shape[1]:
+        raise ValueError(f"`lengths` must be in 1..{x.shape[1]}, got {lengths.tolist()}")
+    return lengths

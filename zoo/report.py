@@ -1,0 +1,48 @@
+"""What a run leaves behind for a person: numbers in a table, numbers in a file, where to look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+STAGES = ("train", "val", "test", "best", "baseline")
+
+
+def write_metrics(folder: Path, row: Mapping[str, Any]) -> None:
+    """Write `metrics.json`: one flat object, numbers that are not finite as null."""
+    clean = {key: value if _finite(value) else None for key, value in row.items()}
+    (folder / "metrics.json").write_text(json.dumps(clean, indent=1) + "\n", encoding="utf-8")
+
+
+def print_table(title: str, metrics: Mapping[str, float]) -> None:
+    """Print final metrics, a row for each and a column for each stage."""
+    stages = [s for s in STAGES if any(key.startswith(f"{s}/") for key in metrics)]
+    names = dict.fromkeys(key.partition("/")[2] for key in metrics)
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("metric")
+    for stage in stages:
+        table.add_column(stage, justify="right")
+    for name in names:
+        values = [metrics.get(f"{stage}/{name}") for stage in stages]
+        table.add_row(name, *["" if value is None else f"{value:.4g}" for value in values])
+    Console().print(table)
+
+
+def shown(path: str | Path) -> str:
+    """A path as short as it can be typed from here."""
+    path = Path(path)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def say(text: str) -> None:
+    """Print a line as it is, neither wrapped nor coloured, so that it can be copied."""
+    print(text, flush=True)
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, float) or abs(value) < float("inf")

@@ -1,0 +1,164 @@
+"""The steps of a run that the commands share: build, keep, fit, finish, continue."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning.pytorch as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import InstantiationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from omegaconf import DictConfig, OmegaConf
+
+from zoo.callbacks import Checkpoint, TensorBoardSummary
+from zoo.checkpoint import CheckpointError, checkpoint_file, read, recipe
+from zoo.config import ConfigError, fill, plain, run_folder, trusted
+from zoo.report import print_table, say, shown, write_metrics
+from zoo.validation import build_model, make, reason
+
+if TYPE_CHECKING:
+    from zoo.data import DataModule
+    from zoo.lit import LitModel
+
+
+def build(cfg: DictConfig) -> tuple[DataModule, LitModel]:
+    """Read the data, fill in the sizes that it knows, and build the training module.
+
+    Raises:
+        ConfigError: the data cannot be read, or the net does not fit it.
+    """
+    try:
+        data = make(cfg.data)
+        data.setup()
+        facts = dict(data.facts)
+        facts["out_features"] *= make(cfg.loss).outputs_per_target
+        fill(cfg, facts)
+        return data, build_model(cfg)
+    except (InstantiationException, ValueError, TypeError, OSError) as error:
+        raise ConfigError(reason(error)) from error
+
+
+def make_trainer(cfg: DictConfig, checkpoint: Path | None) -> pl.Trainer:
+    """The trainer with its loggers and callbacks.
+
+    Raises:
+        ConfigError: flags that contradict each other, or a device that is not there.
+    """
+    settings = OmegaConf.create(cfg)
+    if checkpoint and "tensorboard" in cfg.logger:
+        settings.logger.tensorboard.purge_step = read(checkpoint)["global_step"] + 1
+    try:
+        return make(
+            settings.trainer,
+            logger=list(make(settings.logger).values()),
+            callbacks=list(make(settings.callbacks).values()),
+        )
+    except (MisconfigurationException, InstantiationException, ValueError, TypeError) as error:
+        raise ConfigError(reason(error)) from error
+
+
+def announce(cfg: DictConfig, data: DataModule, module: LitModel, trainer: pl.Trainer) -> None:
+    """Say what is about to run; keep its config as a file, in TensorBoard and in checkpoints."""
+    config = plain(cfg)
+    module.recipe = recipe(config["model"]["net"], config)
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, TensorBoardSummary):
+            callback.config = config
+    if trainer.is_global_zero:
+        folder = Path(cfg.run_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+        count = sum(p.numel() for p in module.net.parameters() if p.requires_grad)
+        say(f"model  {cfg.choices.model}: {type(module.net).__name__}, {count:,} parameters")
+        say(f"data   {data.describe()}")
+        say(f"run    {shown(folder)}")
+
+
+def fit(
+    trainer: pl.Trainer, module: LitModel, data: DataModule, checkpoint: Path | None, folder: Path
+) -> None:
+    """Fit.
+
+    Raises:
+        KeyboardInterrupt: stopped by Ctrl-C; the message says how to go on.
+    """
+    try:
+        trainer.fit(module, data, ckpt_path=checkpoint)
+    except SIGTERMException:
+        raise
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        kept = (folder / "checkpoints" / "last.ckpt").is_file()
+        remedy = (
+            f"continue with: zoo-train resume={shown(folder)}" if kept else "nothing was saved yet"
+        )
+        message = f"stopped by Ctrl-C at step {trainer.global_step}; {remedy}"
+        raise KeyboardInterrupt(message) from None
+
+
+def finish(
+    cfg: DictConfig, trainer: pl.Trainer, module: LitModel, data: DataModule
+) -> dict[str, Any]:
+    """Test the best weights, write `metrics.json`, print the table."""
+    metrics = scalars(trainer)
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, Checkpoint):
+            best = {k: v for k, v in callback.best.items() if k != "monitor"}
+            metrics |= {f"best/{name}": value for name, value in best.items()}
+    checkpoint = Path(cfg.run_dir) / "checkpoints" / "best.ckpt"
+    trainer.test(
+        module, data, ckpt_path=checkpoint if checkpoint.is_file() else None, verbose=False
+    )
+    metrics |= scalars(trainer)
+    row = {"model": cfg.choices.model, "data": cfg.choices.data, "seed": cfg.seed, **metrics}
+    if trainer.is_global_zero:
+        for logger in trainer.loggers:
+            logger.log_metrics(
+                {k: v for k, v in metrics.items() if k.startswith("best/")},
+                step=trainer.global_step,
+            )
+        write_metrics(Path(cfg.run_dir), row)
+        print_table(f"{cfg.choices.model} on {cfg.choices.data}, seed {cfg.seed}", metrics)
+        say(f"run    {shown(cfg.run_dir)}")
+        say(f"look   tensorboard --logdir {shown(cfg.run_dir)}")
+    return row
+
+
+def scalars(trainer: pl.Trainer) -> dict[str, float]:
+    """Everything logged last, as numbers."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def continued(cfg: DictConfig) -> tuple[DictConfig, Path]:
+    """The config of the run to resume, with the overrides of this command, and its last checkpoint.
+
+    Raises:
+        ConfigError: there is no such run, or an override would change what it is.
+    """
+    try:
+        file = checkpoint_file(cfg.resume, "last.ckpt")
+        saved = trusted(read(file)["zoo"]["config"], str(file))
+    except CheckpointError as error:
+        raise ConfigError(str(error)) from error
+    words = [w for w in HydraConfig.get().overrides.task if not w.startswith("resume=")]
+    for override in OverridesParser.create().parse_overrides(words):
+        key = override.key_or_group
+        if not key.startswith(("trainer.", "callbacks.", "data.batch_size")):
+            raise ConfigError(
+                f"{override.input_line!r} would make it another run; with resume only trainer.… "
+                "and callbacks.… can change"
+            )
+        OmegaConf.update(saved, key, override.value())
+    saved.run_dir = str(run_folder(cfg.resume))
+    return saved, file
+
+
+def quiet() -> None:
+    """Keep the libraries' notices about themselves out of the output."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")

@@ -1,0 +1,266 @@
+"""Finds what is wrong with a composed config before any data is read or any weight allocated.
+
+The constructors are the schema: names, types and defaults come from their signatures; ranges from
+the checks that they make themselves, in a rehearsal on torch's meta device.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from zoo.config import ConfigError, conf_dir, fill, nodes, suggest
+
+# Stand-ins for what only the data knows.
+REHEARSAL = {
+    "in_features": 64,
+    "in_shape": [1, 256, 256],
+    "in_channels": 1,
+    "out_features": 2,
+    "num_classes": 2,
+    "readout": "last",
+    "embedding": None,
+    "scale": [1.0],
+}
+# Views that a net can read when its own YAML asks for the one on the left.
+READS = {
+    "vector": ("vector", "image", "rows", "pixels", "sequence"),  # flattened
+    "image": ("image",),
+    "sequence": ("sequence", "rows", "pixels", "tokens"),
+}
+WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    None: "null",
+    type(None): "null",
+}
+
+
+def check(cfg: DictConfig) -> None:
+    """Check names, types, partners and ranges of a whole run.
+
+    Raises:
+        ConfigError: the first thing that cannot work, with what would.
+    """
+    check_top(cfg)
+    for path, node in nodes(cfg):
+        check_arguments(path, node)
+    check_partners(cfg)
+    rehearse(cfg)
+
+
+def check_top(cfg: DictConfig) -> None:
+    """Check the keys that belong to the run as a whole."""
+    main: Any = OmegaConf.load(conf_dir() / "train.yaml")
+    groups = [str(key) for entry in main.pop("defaults") if entry != "_self_" for key in entry]
+    groups = [group for group in groups if " " not in group]  # "optional experiment", "override …"
+    known = [*groups, *(str(key) for key in main if key != "hydra")]
+    for key in cfg:
+        if key not in known:
+            raise ConfigError(f"there is no key {key!r}{suggest(str(key), known)}")
+    for key in known:
+        if key not in cfg:
+            raise ConfigError(f"`{key}` is missing; a run cannot do without it")
+    if type(cfg.seed) is not int or not 0 <= cfg.seed < 2**32:
+        raise ConfigError(f"`seed` must be a whole number from 0 to 2**32 - 1, got {cfg.seed!r}")
+    names = ["loss", *(cfg.metrics or {})]
+    if cfg.loss._target_.endswith("NegativeELBO"):
+        names += ["reconstruction", "kl", "negative_elbo"]
+    logged = [f"val/{name}" for name in names]
+    if cfg.monitor.metric not in logged:
+        raise ConfigError(
+            f"`monitor.metric` names nothing that is logged: {cfg.monitor.metric!r}"
+            f"{suggest(str(cfg.monitor.metric), logged)}"
+        )
+    if cfg.monitor.mode not in ("min", "max"):
+        raise ConfigError(f"`monitor.mode` must be min or max, got {cfg.monitor.mode!r}")
+
+
+def check_arguments(path: str, node: DictConfig) -> None:
+    """Check keys and values of a `_target_` node against the signature that it will meet."""
+    try:
+        target = get_object(node["_target_"])
+    except (ValueError, ImportError, AttributeError) as error:
+        raise ConfigError(f"{path}._target_={node['_target_']} does not exist ({error})") from error
+    signature = inspect.signature(target)
+    parameters = dict(signature.parameters)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if open_ended and inspect.isclass(target):  # settings handed on to a base class
+        for base in target.__mro__[1:]:
+            parameters = {**inspect.signature(base).parameters, **parameters}
+    hints = _hints(target)
+    for key in node:
+        name = str(key)
+        if name.startswith("_") or OmegaConf.is_missing(node, name):
+            continue
+        if name not in parameters:
+            known = [k for k, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
+            raise ConfigError(f"`{path}` has no argument {name!r}{suggest(name, known)}")
+        value = OmegaConf.to_container(node, resolve=True)[name]  # type: ignore[index, call-overload]
+        if not fits(value, hints.get(name, Any)):
+            raise ConfigError(f"`{path}.{name}` must be {describe(hints[name])}, got {value!r}")
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value is of the type that a signature asks for."""
+    if isinstance(value, Mapping) and "_target_" in value:
+        return True
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint in (Any, object, inspect.Parameter.empty) or isinstance(hint, (typing.TypeVar, str)):
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, argument) for argument in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if hint in (None, type(None)):
+        return value is None
+    if hint in (int, float):
+        allowed = (int,) if hint is int else (int, float)
+        return isinstance(value, allowed) and not isinstance(value, bool)
+    origin = origin or hint
+    if not inspect.isclass(origin):
+        return True
+    if issubclass(origin, (str, bool)) or not issubclass(origin, collections.abc.Iterable):
+        return isinstance(value, origin)
+    if issubclass(origin, collections.abc.Mapping):
+        return isinstance(value, Mapping)
+    if not isinstance(value, list):
+        return False
+    item = arguments[0] if arguments else Any
+    return all(fits(v, item) for v in value)
+
+
+def describe(hint: Any) -> str:
+    """A type hint in a person's words."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        plain_ones = [a for a in arguments if a in WORDS or typing.get_origin(a)] or arguments
+        return " or ".join(dict.fromkeys(describe(argument) for argument in plain_ones))
+    if origin is typing.Literal:
+        return " or ".join(repr(argument) for argument in arguments)
+    if inspect.isclass(origin) and issubclass(origin, collections.abc.Mapping):
+        return "a mapping"
+    if inspect.isclass(origin) and issubclass(origin, collections.abc.Iterable):
+        return f"a list, each item {describe(arguments[0])}" if arguments else "a list"
+    return WORDS.get(hint, getattr(hint, "__name__", str(hint)))
+
+
+def check_partners(cfg: DictConfig) -> None:
+    """Check that the model can read the data, and that the loss can read the targets."""
+    data = get_object(cfg.data._target_)
+    view, model = cfg.data.view, cfg.choices.model
+    if view not in data.views:
+        raise ConfigError(
+            f"model={model} reads data.view={view}, but data={cfg.choices.data} offers only "
+            f"{', '.join(data.views)}; models that read those: {', '.join(_models_for(data.views))}"
+        )
+    asked = _view_of(model)
+    if asked and view not in READS.get(asked, (view,)):
+        raise ConfigError(
+            f"model={model} cannot read data.view={view}; it reads {', '.join(READS[asked])}"
+        )
+    loss = get_object(cfg.loss._target_)
+    autoencoder = cfg.model._target_.endswith("LitAutoencoder")
+    target = "values" if autoencoder else data.target
+    if loss.target != target:
+        what = "an autoencoder's target, its input," if autoencoder else f"data={cfg.choices.data}"
+        kinds = {"classes": "class labels", "values": "numbers"}
+        remedy = {"classes": "loss=cross_entropy", "values": "loss=mse, mae or huber"}
+        raise ConfigError(
+            f"loss={cfg.choices.loss} compares {kinds[loss.target]}, but {what} has "
+            f"{kinds[target]}; use {remedy[target]}"
+        )
+
+
+def rehearse(cfg: DictConfig) -> None:
+    """Build everything once from stand-in sizes and without memory, so that ranges are checked."""
+    parts = ("loss", "metrics", "regularization", "model", "optimizer", "scheduler")
+    stage = OmegaConf.create(
+        {key: OmegaConf.to_container(cfg[key], resolve=True) for key in parts if cfg[key]}
+    )
+    fill(stage, REHEARSAL)
+    steps = {
+        "data": lambda: make(cfg.data),
+        "optimizer": lambda: _rehearse_optimizer(stage),
+        "model": lambda: build_model(stage),
+    }
+    for place, step in steps.items():
+        try:
+            with torch.device("meta"):
+                step()
+        except (InstantiationException, ValueError, TypeError) as error:
+            complaint = reason(error, place)
+            if not any(
+                f"`{size}`" in complaint for size in REHEARSAL
+            ):  # stand-ins say nothing about the data
+                raise ConfigError(complaint) from error
+
+
+def _rehearse_optimizer(cfg: DictConfig) -> None:
+    optimizer = make(cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
+    if "scheduler" in cfg:
+        make(cfg.scheduler)(optimizer, total_steps=10, epochs=1)
+
+
+def make(node: Any, **settings: Any) -> Any:
+    """Instantiate a node, with plain lists and dicts as arguments."""
+    return instantiate(node, _convert_="all", **settings)
+
+
+def build_model(cfg: DictConfig) -> Any:
+    """The Lightning module: net, loss, regularization, metrics and optimizer joined."""
+    return make(cfg.model, _partial_=True)(
+        loss=make(cfg.loss),
+        regularization=make(cfg.get("regularization")),
+        metrics=make(cfg.get("metrics")),
+        optimizer=make(cfg.optimizer),
+        scheduler=make(cfg.get("scheduler")),
+    )
+
+
+def reason(error: BaseException, place: str = "") -> str:
+    """The sentence at the bottom of an error that Hydra wrapped, and where it arose."""
+    if isinstance(error, InstantiationException):
+        key = "full_key: "
+        lines = [line.removeprefix(key) for line in str(error).splitlines() if line.startswith(key)]
+        place = ".".join(part for part in (place, *lines[:1]) if part)
+        while error.__cause__ is not None:
+            error = error.__cause__
+    text = " ".join(str(error).split())
+    return f"{place}: {text}" if place else text
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    hints: dict[str, Any] = {}
+    functions = (
+        [vars(c).get("__init__", object) for c in reversed(target.__mro__)]
+        if inspect.isclass(target)
+        else [target]
+    )
+    for function in functions:
+        try:
+            hints |= typing.get_type_hints(function)
+        except (NameError, TypeError, AttributeError):
+            continue  # hints that only a type checker can resolve check nothing here
+    return hints
+
+
+def _view_of(model: str) -> str | None:
+    file = conf_dir() / "model" / f"{model}.yaml"
+    return OmegaConf.load(file).data.view if file.is_file() else None
+
+
+def _models_for(views: tuple[str, ...]) -> list[str]:
+    names = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
+    return [name for name in names if _view_of(name) in views]
