@@ -74,3 +74,37 @@ def environment(**changes: Any) -> dict[str, str]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     settings = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
     return {**os.environ, **settings, **changes}
+
+
+@pytest.fixture
+def fit(tmp_path: Path) -> Callable[..., Any]:
+    """A function (module, train, val=None, batch_size=4, **flags) that fits in order, quietly."""
+    import warnings
+
+    import lightning.pytorch as pl
+
+    from zoo.data import BatchLoader, Split
+
+    def run(
+        module: pl.LightningModule,
+        train: Split,
+        val: Split | None = None,
+        *,
+        batch_size: int = 4,
+        **flags: Any,
+    ) -> pl.Trainer:
+        quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        settings = {"max_epochs": 1, "num_sanity_val_steps": 0, "enable_model_summary": False}
+        with warnings.catch_warnings():
+            # Notices about loaders and versions; what the zoo itself warns of is not among them.
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            trainer = pl.Trainer(
+                accelerator="cpu",
+                default_root_dir=tmp_path,
+                **{**quiet, **settings, "log_every_n_steps": 1, **flags},
+            )
+            loaders = [BatchLoader(split, batch_size) for split in (train, val) if split]
+            trainer.fit(module, *loaders)
+        return trainer
+
+    return run

@@ -10,9 +10,11 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -40,6 +42,7 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
         except (ConfigError, OmegaConfBaseException) as error:
             if traceback:
                 raise
+            discard(Path(HydraConfig.get().runtime.output_dir))
             # Not as an exception: Hydra would announce those before we can say them.
             stop(f"zoo-{name}: {error}", FAILED)
         except KeyboardInterrupt as error:
@@ -51,6 +54,15 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
         if traceback:
             raise
         stop(f"zoo-{name}: {sentence(error, name)}", FAILED)
+
+
+def discard(folder: Path) -> None:
+    """Remove the run folder that Hydra made before the config was checked, if nothing is in it."""
+    here = Path.cwd()
+    for path in (folder, *folder.parents):
+        if path == here or not path.is_relative_to(here) or any(path.iterdir()):
+            break
+        path.rmdir()
 
 
 def stop(message: str, code: int) -> NoReturn:

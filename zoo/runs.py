@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
@@ -18,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from zoo.callbacks import Checkpoint, TensorBoardSummary
 from zoo.checkpoint import CheckpointError, checkpoint_file, read, recipe
 from zoo.config import ConfigError, fill, plain, run_folder, trusted
+from zoo.lit.logger import TensorBoard
 from zoo.report import print_table, say, shown, write_metrics
 from zoo.validation import build_model, make, reason
 
@@ -38,9 +40,29 @@ def build(cfg: DictConfig) -> tuple[DataModule, LitModel]:
         facts = dict(data.facts)
         facts["out_features"] *= make(cfg.loss).outputs_per_target
         fill(cfg, facts)
-        return data, build_model(cfg)
+        module = build_model(cfg)
+        check_range(module, data)
+        return data, module
     except (InstantiationException, ValueError, TypeError, OSError) as error:
         raise ConfigError(reason(error)) from error
+
+
+def check_range(module: LitModel, data: DataModule) -> None:
+    """Refuse a decoder that cannot reach what it has to give back.
+
+    Raises:
+        ConfigError: the data's range is not within the decoder's, or the likelihood's.
+    """
+    low, high = data.facts["range"]
+    output_range = getattr(module.net, "output_range", None)
+    if getattr(module.loss, "likelihood", None) == "bernoulli":
+        output_range = (0, 1)  # of a probability
+    if output_range and (low < output_range[0] or high > output_range[1]):
+        raise ConfigError(
+            f"the inputs lie in [{low:.3g}, {high:.3g}], what the decoder gives in "
+            f"{list(output_range)}; use data.scaling=unit, or model.net.output=identity"
+            + (" with loss.likelihood=gaussian" if hasattr(module.loss, "likelihood") else "")
+        )
 
 
 def make_trainer(cfg: DictConfig, checkpoint: Path | None) -> pl.Trainer:
@@ -107,8 +129,7 @@ def finish(
     metrics = scalars(trainer)
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, Checkpoint):
-            best = {k: v for k, v in callback.best.items() if k != "monitor"}
-            metrics |= {f"best/{name}": value for name, value in best.items()}
+            metrics |= {f"best/{name}": value for name, value in callback.best.items()}
     checkpoint = Path(cfg.run_dir) / "checkpoints" / "best.ckpt"
     trainer.test(
         module, data, ckpt_path=checkpoint if checkpoint.is_file() else None, verbose=False
@@ -116,16 +137,22 @@ def finish(
     metrics |= scalars(trainer)
     row = {"model": cfg.choices.model, "data": cfg.choices.data, "seed": cfg.seed, **metrics}
     if trainer.is_global_zero:
+        best = {name: value for name, value in metrics.items() if name.startswith("best/")}
         for logger in trainer.loggers:
-            logger.log_metrics(
-                {k: v for k, v in metrics.items() if k.startswith("best/")},
-                step=trainer.global_step,
-            )
+            logger.log_metrics(best, step=trainer.global_step)
+            if isinstance(logger, TensorBoard):
+                logger.close()
         write_metrics(Path(cfg.run_dir), row)
         print_table(f"{cfg.choices.model} on {cfg.choices.data}, seed {cfg.seed}", metrics)
         say(f"run    {shown(cfg.run_dir)}")
-        say(f"look   tensorboard --logdir {shown(cfg.run_dir)}")
+        say(f"look   tensorboard --logdir {shown(log_root(cfg))}")
     return row
+
+
+def log_root(cfg: DictConfig) -> Path:
+    """The folder to show in TensorBoard: the run's, or that of all runs of a sweep."""
+    sweep = HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
+    return Path(cfg.run_dir).parent if sweep else Path(cfg.run_dir)
 
 
 def scalars(trainer: pl.Trainer) -> dict[str, float]:

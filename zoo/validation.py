@@ -64,7 +64,7 @@ def check_top(cfg: DictConfig) -> None:
     """Check the keys that belong to the run as a whole."""
     main: Any = OmegaConf.load(conf_dir() / "train.yaml")
     groups = [str(key) for entry in main.pop("defaults") if entry != "_self_" for key in entry]
-    groups = [group for group in groups if " " not in group]  # "optional experiment", "override …"
+    groups = [group for group in groups if " " not in group]  # "optional …", "override …"
     known = [*groups, *(str(key) for key in main if key != "hydra")]
     for key in cfg:
         if key not in known:
@@ -234,7 +234,7 @@ def reason(error: BaseException, place: str = "") -> str:
     if isinstance(error, InstantiationException):
         key = "full_key: "
         lines = [line.removeprefix(key) for line in str(error).splitlines() if line.startswith(key)]
-        place = ".".join(part for part in (place, *lines[:1]) if part)
+        place = lines[0] if lines else place
         while error.__cause__ is not None:
             error = error.__cause__
     text = " ".join(str(error).split())

@@ -11,7 +11,9 @@ from types import FrameType
 from typing import Any, Literal
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch import callbacks
+from torch import Tensor
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
@@ -41,13 +43,24 @@ class Checkpoint(callbacks.Checkpoint):
         self.monitor = monitor
         self.mode = mode
         self.best: dict[str, float] = {}  # all validation metrics of the best epoch, and its number
+        self.score: float | None = None  # the monitored one of them
         self._interrupted = False
+        self._random: tuple[Tensor, list[Tensor]] | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """From here on Ctrl-C lets the current step end."""
         self.dirpath.mkdir(parents=True, exist_ok=True)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self._interrupt)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw on where the continued run stopped."""
+        if self._random is not None:
+            rng, cuda = self._random
+            torch.set_rng_state(rng.cpu())
+            if cuda and len(cuda) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all([state.cpu() for state in cuda])
+            self._random = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         """Save and stop if Ctrl-C asked for it."""
@@ -63,9 +76,9 @@ class Checkpoint(callbacks.Checkpoint):
             raise ValueError(f"monitor.metric={self.monitor} is not logged; there is {known}")
         improved = self._improves(metrics)
         if improved:
-            values = {k[4:]: v for k, v in metrics.items() if k.startswith("val/")}
-            self.best = {**values, "monitor": metrics.get(self.monitor, 0.0)}
+            self.best = {k[4:]: v for k, v in metrics.items() if k.startswith("val/")}
             self.best["epoch"] = trainer.current_epoch
+            self.score = metrics.get(self.monitor)
         self.save(trainer, LAST)
         if improved and trainer.is_global_zero:
             shutil.copyfile(self.dirpath / LAST, self.dirpath / f".{BEST}")
@@ -84,18 +97,25 @@ class Checkpoint(callbacks.Checkpoint):
             os.replace(unfinished, self.dirpath / name)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a continued run must know: the best so far."""
-        return {"best": dict(self.best)}
+        """What a continued run must know: the best so far, and the next random numbers."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+        return {
+            "best": self.best,
+            "score": self.score,
+            "rng": torch.get_rng_state(),
+            "cuda_rng": cuda,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the best of the run that is continued."""
-        self.best = state_dict["best"]
+        """Take up the best of the run that is continued; its random numbers follow."""
+        self.best, self.score = state_dict["best"], state_dict["score"]
+        self._random = (state_dict["rng"], state_dict["cuda_rng"])
 
     def _improves(self, metrics: dict[str, float]) -> bool:
-        if self.monitor not in metrics or not self.best:
+        value = metrics.get(self.monitor)
+        if value is None or self.score is None:
             return True
-        value, best = metrics[self.monitor], self.best["monitor"]
-        return value < best if self.mode == "min" else value > best
+        return value < self.score if self.mode == "min" else value > self.score
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self._interrupted:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.lit.base import Batch, LitModel, Prediction
-from zoo.losses import Loss, NegativeELBO, negative_elbo
+from zoo.losses import BinaryCrossEntropy, Loss, NegativeELBO, negative_elbo
 
 
 class LitAutoencoder(LitModel):
@@ -19,7 +19,8 @@ class LitAutoencoder(LitModel):
     `negative_elbo`, the plain bound (beta 1, no free bits), is reported beside `loss`.
 
     Raises:
-        ValueError: a variational net without the ELBO, or the ELBO without a variational net.
+        ValueError: a variational net without the ELBO, the ELBO without a variational net, or a
+            loss of logits after an output activation.
     """
 
     def __init__(self, net: nn.Module, *, loss: Loss, **settings: Any) -> None:
@@ -31,6 +32,10 @@ class LitAutoencoder(LitModel):
                 f"{kind} needs loss=elbo" if variational else f"loss=elbo needs a VAE, not {kind}"
             )
             raise ValueError(remedy)
+        if isinstance(loss, BinaryCrossEntropy) and getattr(net, "output_range", None):
+            raise ValueError(
+                "loss=binary_cross_entropy reads logits; set model.net.output=identity"
+            )
 
     def predict(self, batch: Batch) -> Prediction:
         """Compare the reconstruction with the input."""

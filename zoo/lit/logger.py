@@ -30,4 +30,12 @@ class TensorBoard(TensorBoardLogger):
 
     def save(self) -> None:
         """Flush the events; leave no hparams.yaml."""
-        self.experiment.flush()
+        self.writer.flush()
+
+    def finalize(self, status: str) -> None:
+        """Flush the events; the test that follows the training writes to the same file."""
+        self.writer.flush()
+
+    def close(self) -> None:
+        """End the event file."""
+        self.writer.close()

@@ -1,0 +1,344 @@
+"""What watches a run: checkpoints that are whole, the baseline of PCA, hyperparameters as a table."""
+
+import math
+import os
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig
+
+from zoo.callbacks import Checkpoint, PCABaseline, Progress
+from zoo.callbacks.baseline import pca_error
+from zoo.callbacks.tensorboard import add_graph, flat, layout
+from zoo.config import conf_dir, fill, plain
+from zoo.data import Batch, Digits, Split
+from zoo.lit import LitFeedForward
+from zoo.losses import MSE
+from zoo.models import FNN, LSTM, VAE, Autoencoder
+
+FACTS = {
+    "in_features": 64,
+    "in_shape": [1, 8, 8],
+    "in_channels": 1,
+    "out_features": 10,
+    "readout": "last",
+    "embedding": None,
+    "scale": [1.0],
+}
+MODELS = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
+
+
+class Run(SimpleNamespace):
+    """A trainer for which an epoch is a number: its checkpoints hold the epoch's."""
+
+    def __init__(self) -> None:
+        super().__init__(is_global_zero=True, current_epoch=0, callback_metrics={})
+
+    def save_checkpoint(self, path: Path) -> None:
+        Path(path).write_text(f"epoch {self.current_epoch}")
+
+    def epoch(self, callback: Checkpoint, number: int, **metrics: float) -> None:
+        self.current_epoch = number
+        self.callback_metrics = {
+            name.replace("_", "/"): torch.tensor(value) for name, value in metrics.items()
+        }
+        callback.on_train_epoch_end(self, None)
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., tuple[Checkpoint, Run, Path]]]:
+    handler = signal.getsignal(signal.SIGINT)
+
+    def make(**settings: Any) -> tuple[Checkpoint, Run, Path]:
+        callback, run = Checkpoint(str(tmp_path / "checkpoints"), **settings), Run()
+        callback.on_fit_start(run, None)
+        return callback, run, tmp_path / "checkpoints"
+
+    yield make
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.parametrize(("mode", "best"), [("min", 2), ("max", 1)])
+def test_best_and_last(started: Callable[..., Any], mode: str, best: int) -> None:
+    callback, run, folder = started(mode=mode)
+    losses = [0.5, 0.9, 0.1, 0.3, 0.1]  # the second 0.1 is no better than the first
+    for number, loss in enumerate(losses):
+        run.epoch(callback, number, val_loss=loss, train_loss=-loss)
+        assert (folder / "last.ckpt").read_text() == f"epoch {number}"
+    assert (folder / "best.ckpt").read_text() == f"epoch {best}"
+    assert callback.best["epoch"] == best
+    assert callback.best["loss"] == pytest.approx(losses[best])
+    assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_the_metric_watched_is_the_one_named(started: Callable[..., Any]) -> None:
+    callback, run, folder = started(monitor="val/accuracy", mode="max")
+    for number, (loss, accuracy) in enumerate([(0.1, 0.5), (0.2, 0.9), (0.05, 0.7)]):
+        run.epoch(callback, number, val_loss=loss, val_accuracy=accuracy)
+    assert (folder / "best.ckpt").read_text() == "epoch 1"
+    assert callback.best["loss"] == pytest.approx(0.2)
+
+
+def test_an_epoch_that_is_not_a_number_is_never_the_best_for_long(
+    started: Callable[..., Any],
+) -> None:
+    callback, run, folder = started()
+    for number, loss in enumerate([math.nan, 0.5, math.nan, 0.7]):
+        run.epoch(callback, number, val_loss=loss)
+    assert (folder / "best.ckpt").read_text() == "epoch 1"
+
+
+def test_without_validation_the_best_is_the_last(started: Callable[..., Any]) -> None:
+    callback, run, folder = started()
+    for number in range(3):
+        run.epoch(callback, number, train_loss=1.0)
+    assert (folder / "best.ckpt").read_text() == "epoch 2"
+
+
+def test_a_metric_that_nobody_logs_is_named_with_those_that_are(
+    started: Callable[..., Any],
+) -> None:
+    callback, run, _ = started(monitor="val/acuracy")
+    with pytest.raises(ValueError, match="val/acuracy is not logged; there is val/loss"):
+        run.epoch(callback, 0, val_loss=1.0)
+
+
+def test_a_save_that_fails_leaves_the_old_file_whole(started: Callable[..., Any]) -> None:
+    callback, run, folder = started()
+    run.epoch(callback, 0, val_loss=1.0)
+
+    def full(path: Path) -> None:
+        Path(path).write_text("epo")
+        raise OSError(28, "No space left on device")
+
+    run.save_checkpoint = full
+    with pytest.raises(OSError, match="No space"):
+        run.epoch(callback, 1, val_loss=0.5)
+    for name in ("last.ckpt", "best.ckpt"):
+        assert (folder / name).read_text() == "epoch 0", name
+
+
+def test_names_are_taken_over_by_renaming(
+    started: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process killed at any moment leaves whole files: nothing is ever written under a name."""
+    callback, run, folder = started()
+    renamed: list[str] = []
+
+    def replace(source: Path, target: Path) -> None:
+        assert Path(source).read_text() == "epoch 0"
+        renamed.append(Path(target).name)
+        os.rename(source, target)
+
+    monkeypatch.setattr("zoo.callbacks.checkpoint.os.replace", replace)
+    run.epoch(callback, 0, val_loss=1.0)
+    assert renamed == ["last.ckpt", "best.ckpt"]
+
+
+def test_a_continued_run_knows_the_best_so_far(started: Callable[..., Any]) -> None:
+    callback, run, folder = started()
+    run.epoch(callback, 0, val_loss=0.2)
+    second, _, _ = started()
+    second.load_state_dict(callback.state_dict())
+    run.epoch(second, 1, val_loss=0.3)
+    assert (folder / "best.ckpt").read_text() == "epoch 0"
+    run.epoch(second, 2, val_loss=0.1)
+    assert (folder / "best.ckpt").read_text() == "epoch 2"
+
+
+def test_ctrl_c_lets_the_step_end_then_saves_and_stops(started: Callable[..., Any]) -> None:
+    callback, run, folder = started()
+    callback.on_train_batch_end(run)
+    signal.raise_signal(signal.SIGINT)
+    run.current_epoch = 5
+    assert not (folder / "last.ckpt").exists()  # not in the middle of a step
+    with pytest.raises(KeyboardInterrupt):
+        callback.on_train_batch_end(run)
+    assert (folder / "last.ckpt").read_text() == "epoch 5"
+    with pytest.raises(KeyboardInterrupt):  # a second one does not wait
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_after_the_fit_ctrl_c_is_pythons_own(started: Callable[..., Any]) -> None:
+    callback, run, _ = started()
+    callback.on_fit_end(run, None)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("mode", ["least", ""])
+def test_the_mode_is_checked(mode: str) -> None:
+    with pytest.raises(ValueError, match="`mode` must be min or max"):
+        Checkpoint("somewhere", mode=mode)
+
+
+def test_a_real_best_checkpoint_holds_the_weights_of_its_epoch(
+    fit: Callable[..., Any], tmp_path: Path, started: Callable[..., Any]
+) -> None:
+    class Watch(Callback):
+        weights: list[torch.Tensor] = []
+        losses: list[float] = []
+
+        def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+            self.weights.append(module.net.head.weight.detach().clone())
+            self.losses.append(trainer.callback_metrics["val/loss"].item())
+
+    torch.manual_seed(0)
+    # On other data than that of the training the loss falls, and then rises.
+    train = Split(torch.eye(3), torch.ones(3, 1))
+    val = Split(torch.eye(3), torch.full((3, 1), 0.5))
+    module = LitFeedForward(
+        FNN(3, 1, hidden=(), init="zeros"), loss=MSE(), optimizer=partial(torch.optim.SGD, lr=0.1)
+    )
+    watch, keep = Watch(), Checkpoint(str(tmp_path / "checkpoints"))
+    fit(module, train, val, max_epochs=12, callbacks=[watch, keep], enable_checkpointing=True)
+    best = watch.losses.index(min(watch.losses))
+    assert 0 < best < 11
+    for name, epoch in (("best.ckpt", best), ("last.ckpt", 11)):
+        saved = torch.load(tmp_path / "checkpoints" / name, weights_only=True)
+        torch.testing.assert_close(
+            saved["state_dict"]["net.head.weight"], watch.weights[epoch], rtol=0, atol=0
+        )
+
+
+@pytest.mark.parametrize("components", [1, 3, 8])
+def test_pca_error_is_that_of_the_singular_vectors(components: int) -> None:
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(8, 8))
+    train, test = rng.normal(size=(40, 8)) @ mixing + 3, rng.normal(size=(15, 8)) @ mixing + 3
+    mean = train.mean(0)
+    _, _, directions = np.linalg.svd(train - mean, full_matrices=False)
+    kept = directions[:components]
+    rest = (test - mean) - (test - mean) @ kept.T @ kept
+    expected = (rest**2).sum() / 15
+    value = pca_error(torch.tensor(train), torch.tensor(test), components)
+    assert value == pytest.approx(expected, abs=1e-9)
+
+
+def test_pca_cannot_keep_more_than_there_is() -> None:
+    x = torch.randn(5, 8)
+    assert pca_error(x, x, 100) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_baseline_is_of_the_test_split_as_the_net_sees_it() -> None:
+    data = Digits(view="image", scaling="unit")
+    data.setup()
+    rows: list[dict[str, float]] = []
+    logger = SimpleNamespace(log_metrics=lambda row, step: rows.append(row))
+    trainer = SimpleNamespace(
+        is_global_zero=True, datamodule=data, callback_metrics={}, loggers=[logger], global_step=1
+    )
+    PCABaseline().on_test_end(trainer, SimpleNamespace(net=Autoencoder(64, 4)))
+    train, test = (data.splits[name].x.flatten(1).numpy() / 16 for name in ("train", "test"))
+    mean = train.mean(0)
+    _, _, directions = np.linalg.svd(train - mean, full_matrices=False)
+    rest = (test - mean) - (test - mean) @ directions[:4].T @ directions[:4]
+    expected = (rest**2).sum(1).mean()
+    value = trainer.callback_metrics["baseline/squared_error"].item()
+    assert value == pytest.approx(expected, rel=1e-5)
+    assert rows == [{"baseline/squared_error": pytest.approx(expected, rel=1e-5)}]
+
+
+def test_hyperparameters_are_a_flat_table() -> None:
+    config = {
+        "seed": 0,
+        "resume": None,
+        "run_dir": "/somewhere",
+        "choices": {"model": "fnn"},
+        "model": {"_target_": "zoo.lit.LitFeedForward", "net": {"hidden": [64, 32], "bias": True}},
+        "optimizer": {"lr": 0.001},
+        "trainer": {"devices": 1, "max_epochs": 3},
+    }
+    assert flat(config) == {
+        "seed": 0.0,
+        "model": "fnn",
+        "model.net.hidden": "64, 32",
+        "model.net.bias": True,
+        "optimizer.lr": 0.001,
+        "trainer.devices": "1",
+        "trainer.max_epochs": 3.0,
+    }
+
+
+def test_a_hyperparameter_has_one_type_in_every_run(composed: Callable[..., DictConfig]) -> None:
+    kinds: dict[str, set[type]] = {}
+    runs = [[f"model={model}"] for model in MODELS] + [
+        ["data=diabetes", "scheduler=step", "optimizer=sgd", "trainer.limit_train_batches=3"],
+        ["model=lstm", "data=adding", "model.truncate=5", "model.net.embedding=8"],
+        ["regularization=[l1,l2]", "trainer=fast_cpu", "trainer.limit_train_batches=0.5"],
+        ["trainer=ddp", "trainer.devices=auto", "trainer.gradient_clip_val=1"],
+        ["scheduler=none", "trainer.precision=16", "trainer.deterministic=warn"],
+        ["trainer.precision=bf16-mixed", "trainer.deterministic=true", "trainer.max_time=1:00"],
+    ]
+    for overrides in runs:
+        cfg = composed(*overrides)
+        fill(cfg, FACTS)
+        for key, value in flat(plain(cfg)).items():
+            assert value is not None, key
+            assert "${" not in str(value) and "None" not in str(value), (key, value)
+            kinds.setdefault(key, set()).add(type(value))
+    assert {key: found for key, found in kinds.items() if len(found) > 1} == {}
+    assert set().union(*kinds.values()) <= {float, bool, str}
+
+
+def test_one_chart_shows_training_and_validation() -> None:
+    charts = layout(["accuracy"], ["l2"])
+    assert charts == {
+        "training and validation": {
+            "loss": ["Multiline", ["train/loss", "val/loss"]],
+            "accuracy": ["Multiline", ["train/accuracy", "val/accuracy"]],
+            "penalties": ["Multiline", ["train/penalty/l2"]],
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("net", "x"),
+    [
+        (FNN(6, 2, dropout=0.5, norm="batch"), torch.rand(3, 6)),
+        (LSTM(2, 3), torch.rand(3, 4, 2)),
+        (VAE(6, 2, norm="batch"), torch.rand(3, 6)),
+    ],
+    ids=["fnn", "lstm", "vae"],
+)
+def test_the_graph_leaves_net_and_random_numbers_alone(net: torch.nn.Module, x: Any) -> None:
+    class Writer:
+        model: Any = None
+
+        def add_graph(self, model: Any, x: torch.Tensor, **settings: Any) -> None:
+            self.model = model
+            torch.jit.trace(model, x, strict=False)
+
+    net.train()
+    next(net.children()).eval()  # a part that is frozen stays frozen
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    modes = [module.training for module in net.modules()]
+    random = torch.get_rng_state()
+    writer: Any = Writer()
+    add_graph(writer, net, Batch(x, x))
+    assert writer.model is not None
+    assert torch.equal(torch.get_rng_state(), random)
+    assert [module.training for module in net.modules()] == modes
+    torch.testing.assert_close(net.state_dict(), before, rtol=0, atol=0)
+
+
+def test_progress_is_quiet_unless_somebody_looks(
+    fit: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = Split(torch.randn(6, 3), torch.randn(6, 1))
+    for show in (None, True):
+        module = LitFeedForward(FNN(3, 1), loss=MSE())
+        fit(module, split, split, batch_size=2, max_epochs=2, callbacks=[Progress(show=show)])
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        if show is None:  # the error output of a test is no terminal
+            assert printed.err == ""
+        else:
+            assert "6/6" in printed.err and "val/loss" in printed.err

@@ -1,0 +1,312 @@
+"""Mistakes: one line that names the thing and a remedy, exit code 1, and nothing read or written."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.core.singleton import Singleton
+
+import zoo.data
+from zoo import evaluate, train
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str]]]:
+    """A function (command, *words) -> exit code and standard error of that command, in tmp_path.
+
+    In this process, so that torch is imported once; reading any data is an error.
+    """
+
+    def read(self: zoo.data.DataModule, stage: str | None = None) -> None:
+        raise AssertionError("data was read")
+
+    monkeypatch.setattr(zoo.data.DataModule, "setup", read)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    singletons, root = Singleton.get_state(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def run(command: str, *words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", [f"zoo-{command}", *words])
+        with pytest.raises(SystemExit) as stop:
+            {"train": train.main, "evaluate": evaluate.main}[command]()
+        assert isinstance(stop.value.code, int)
+        return stop.value.code, capsys.readouterr().err
+
+    yield run
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:], root.level = handlers, level
+    Singleton.set_state(singletons)
+
+
+def content(folder: Path) -> set[str]:
+    """What was written, apart from Hydra's own record of the command."""
+    files = {file.relative_to(folder) for file in folder.rglob("*") if file.is_file()}
+    return {str(f) for f in files if ".hydra" not in f.parts and f.suffix != ".log"}
+
+
+# What is typed, and what the message must hold: the thing, then the remedy.
+MISTAKES: dict[str, tuple[str, list[str]]] = {
+    # names
+    "group": ("modle=cnn", ["'modle'", "'model'"]),
+    "choice": ("model=ltsm", ["'ltsm'", "'lstm'", "autoencoder, cnn,"]),
+    "choice of data": ("data=digit", ["'digit'", "'digits'", "adding, breast_cancer"]),
+    "choice in a list": ("regularization=[l1,l3]", ["'l3'", "elastic_net, l1, l2"]),
+    "choice of optimizer": ("optimizer=adan", ["'adan'", "adam, adamw, rmsprop, sgd"]),
+    "choice of callbacks": ("callbacks=[default,early_stop]", ["'early_stop'", "early_stopping"]),
+    "experiment": ("experiment=adding_lst", ["'adding_lst'", "'adding_lstm'", "deep_sigmoid"]),
+    "debug": ("debug=fats", ["'fats'", "'fast'", "overfit"]),
+    "logger": ("logger=wandb", ["'wandb'", "none, tensorboard"]),
+    "key": ("model.net.hiden=[64]", ["'hiden'", "'hidden'", "in_features"]),
+    "key of the trainer": ("trainer.max_epoch=3", ["'max_epoch'", "'max_epochs'"]),
+    "penalty that was not chosen": (
+        "regularization.l2.weight=1e-4",
+        ["regularization.l2.weight=1e-4", "regularization=l2"],
+    ),
+    "new key": ("+foo=1", ["'foo'", "Choices: "]),
+    "new argument": ("+model.net.droput=0.1", ["droput", "dropout"]),
+    "removed part": ("~optimizer", ["optimizer"]),
+    "activation": ("model.net.activation=rellu", ["`activation`", "'relu'", "rellu"]),
+    "norm": ("model.net.norm=bach", ["`norm`", "'batch'", "bach"]),
+    "init": ("model.net.init=xavir", ["`init`", "'xavier'", "xavir"]),
+    "readout": ("model=rnn model.net.readout=lst", ["`readout`", "last", "lst"]),
+    "scaling": ("data.scaling=huge", ["`scaling`", "standard", "huge"]),
+    "interval": ("scheduler.interval=day", ["scheduler.interval", "epoch", "day"]),
+    "monitor": ("monitor.metric=val/acc", ["val/acc", "'val/accuracy'", "val/loss"]),
+    "mode": ("monitor.mode=best", ["monitor.mode", "min", "max"]),
+    # types
+    "text for a number": ("optimizer.lr=fast", ["optimizer.lr", "a number", "fast"]),
+    "text for a list": ("model.net.hidden=abc", ["model.net.hidden", "a list", "abc"]),
+    "fraction in a list": ("model.net.hidden=[64,1.5]", ["hidden", "whole number", "1.5"]),
+    "fraction of an epoch": ("trainer.max_epochs=1.5", ["max_epochs", "whole number", "1.5"]),
+    "text for a seed": ("seed=x", ["`seed`", "whole number", "'x'"]),
+    "no seed": ("seed=null", ["`seed`", "whole number"]),
+    "one beta": ("optimizer.betas=[0.9]", ["betas", "[0.9]"]),
+    "number for a switch": ("trainer.detect_anomaly=3", ["detect_anomaly", "true or false", "3"]),
+    # ranges
+    "negative seed": ("seed=-1", ["`seed`", "from 0", "-1"]),
+    "seed beyond 32 bits": ("seed=4294967296", ["`seed`", "2**32", "4294967296"]),
+    "dropout": ("model.net.dropout=1.5", ["model.net", "`dropout`", "[0, 1)", "1.5"]),
+    "width": ("model.net.hidden=[0]", ["hidden", ">= 1", "0"]),
+    "no filter": ("model=cnn model.net.kernel_size=0", ["kernel_size", ">= 1"]),
+    "depth": ("model=resnet model.net.depth=21", ["`depth`", "6n + 2", "21"]),
+    "batch": ("data.batch_size=0", ["`batch_size`", "at least 1", "0"]),
+    "length": ("model=lstm data=adding data.length=0", ["`length`", "at least 2", "0"]),
+    "learning rate": ("optimizer.lr=-1", ["learning rate", "-1"]),
+    "clipping": ("trainer.gradient_clip_val=-1", ["gradient_clip_val", "-1"]),
+    "logging interval": ("trainer.log_every_n_steps=0", ["log_every_n_steps", "0"]),
+    "epochs": ("trainer.max_epochs=-7", ["max_epochs", "-7"]),
+    "penalty": ("regularization=l2 regularization.l2.weight=-1", ["l2", "`weight`", "-1"]),
+    "smoothing": ("loss.label_smoothing=2", ["`label_smoothing`", "[0, 1)", "2"]),
+    "milestone": ("scheduler=step scheduler.milestones=[2]", ["`milestones`", "(0, 1)", "2"]),
+    "patience": ("scheduler=plateau scheduler.factor=2", ["actor", "1.0"]),
+    # partners
+    "image net on a table": (
+        "model=cnn data=wine",
+        ["model=cnn", "data=wine", "image", "fnn, linear"],
+    ),
+    "recurrent net on a table": (
+        "model=lstm data=iris",
+        ["model=lstm", "data=iris", "sequence", "fnn, linear"],
+    ),
+    "view": ("data.view=sideways", ["data.view=sideways", "vector, image, rows"]),
+    "view of another net": ("model=cnn data.view=vector", ["model=cnn", "data.view=vector"]),
+    "numbers for classes": ("loss=mse", ["loss=mse", "data=digits", "loss=cross_entropy"]),
+    "classes for numbers": (
+        "data=diabetes loss=cross_entropy",
+        ["loss=cross_entropy", "data=diabetes", "loss=mse"],
+    ),
+    "variational net without its bound": ("model=vae loss=mse", ["VAE", "loss=elbo"]),
+    "bound without a variational net": ("model=autoencoder loss=elbo", ["loss=elbo", "VAE"]),
+    "momentum": (
+        "optimizer=sgd optimizer.nesterov=true optimizer.momentum=0",
+        ["Nesterov", "momentum"],
+    ),
+    # devices
+    "no GPU": ("trainer=gpu", ["gpu", "trainer=cpu"]),
+    "no Apple GPU": ("trainer.accelerator=mps", ["cpu"]),
+    "accelerator": ("trainer.accelerator=tpux", ["tpux", "cpu"]),
+    "too many devices": ("trainer.accelerator=cpu trainer.devices=9999", ["devices", "9999"]),
+    "strategy": ("trainer.strategy=dpp", ["dpp", "ddp"]),
+    # the command line itself
+    "open bracket": ("model.net.hidden=[1,2", ["model.net.hidden=[1,2"]),
+    "no value": ("model", ["'model'", "="]),
+    "nothing before the sign": ("=3", ["'=3'"]),
+    "sweep without -m": ("seed=0,1", ["seed=0,1", "-m"]),
+    # folders
+    "unwritable folder": ("hydra.run.dir=/dev/null/x", ["/dev/null/x", "hydra.run.dir"]),
+    "no such run": ("resume=nowhere", ["nowhere"]),
+    "folder that is no run": ("resume=.", ["last.ckpt"]),
+}
+NEEDS = {"no GPU": torch.cuda.is_available, "no Apple GPU": torch.backends.mps.is_available}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_one_line_with_a_remedy(
+    mistake: str, typed: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    if NEEDS.get(mistake, lambda: False)():
+        pytest.skip("the device is there")
+    line, expected = MISTAKES[mistake]
+    code, error = typed("train", *line.split(" "))
+    assert error.startswith("zoo-train: ")
+    assert error.endswith("\n") and error.count("\n") == 1
+    for part in expected:
+        assert part in error
+    assert code == 1
+    assert content(tmp_path) == set()
+
+
+@pytest.mark.parametrize("path", ["nowhere", "deep/nowhere.ckpt", "."])
+def test_run_that_is_not_there_is_not_begun(
+    path: str, typed: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    typed("train", f"resume={path}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_prefix_of_a_message_is_a_key_that_can_be_typed(
+    typed: Callable[..., tuple[int, str]],
+) -> None:
+    _, error = typed("train", "model.net.dropout=1.5")
+    assert error.startswith("zoo-train: model.net: ")
+    _, error = typed("train", "data.batch_size=0")
+    assert error.startswith("zoo-train: data: ")
+    _, error = typed("train", "loss.label_smoothing=2")
+    assert error.startswith("zoo-train: loss: ")
+
+
+# --- checkpoints -----------------------------------------------------------------------------
+
+
+class Bomb:
+    """Unpickled, it would write a file."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, ("exploded", "w"))
+
+
+def nothing(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def noise(file: Path) -> None:
+    file.write_bytes(b"\x80\x04 not a checkpoint" * 50)
+
+
+def foreign(file: Path) -> None:
+    torch.save({"state_dict": {"w": torch.zeros(2)}, "epoch": 3}, file)
+
+
+def tensor(file: Path) -> None:
+    torch.save(torch.zeros(2), file)
+
+
+def bomb(file: Path) -> None:
+    torch.save({"zoo": {"format": 1}, "state_dict": Bomb()}, file)
+
+
+def cut(file: Path) -> None:
+    foreign(file)
+    file.write_bytes(file.read_bytes()[:300])
+
+
+def newer(file: Path) -> None:
+    torch.save({"zoo": {"format": 99}, "state_dict": {}}, file)
+
+
+def without_config(file: Path) -> None:
+    torch.save({"zoo": {"format": 1, "net": "FNN", "arguments": {}}, "state_dict": {}}, file)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train"])
+@pytest.mark.parametrize(
+    "make", [nothing, noise, foreign, tensor, bomb, cut, newer, without_config]
+)
+def test_checkpoint_that_is_none_of_ours(
+    command: str,
+    make: Callable[[Path], None],
+    typed: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    file.parent.mkdir(parents=True)
+    make(file)
+    before = content(tmp_path)
+    key = {"evaluate": "checkpoint", "train": "resume"}[command]
+    code, error = typed(command, f"{key}={file.relative_to(tmp_path)}")
+    assert code == 1
+    assert error.startswith(f"zoo-{command}: ") and error.count("\n") == 1
+    assert "run/checkpoints/last.ckpt" in error
+    assert not (tmp_path / "exploded").exists()
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("checkpoint=nowhere", ["nowhere", "no checkpoint"]),
+        ("checkpoint=nowhere.ckpt", ["nowhere.ckpt", "no checkpoint"]),
+        ("checkpoint=.", ["best.ckpt"]),
+        ("", ["checkpoint"]),
+        ("checkpiont=x", ["'checkpiont'", "'checkpoint'"]),
+        ("checkpoint=. split=tset", ["`split`", "train, val, test", "tset"]),
+        ("checkpoint=. batch_size=0", ["batch_size", "0"]),
+        ("checkpoint=. trainer=gpuu", ["'gpuu'", "'gpu'"]),
+    ],
+)
+def test_evaluate_mistake_is_one_line_with_a_remedy(
+    line: str, expected: list[str], typed: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    code, error = typed("evaluate", *line.split())
+    assert error.startswith("zoo-evaluate: ") and error.count("\n") == 1
+    for part in expected:
+        assert part in error
+    assert code == 1
+    assert content(tmp_path) == set()
+
+
+def test_evaluate_leaves_nothing_where_it_was_called(
+    typed: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    typed("evaluate", "checkpoint=nowhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- the real thing --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ("train", "model=fn"),
+        ("evaluate", "checkpiont=x"),
+        pytest.param("train", "model.net.dropout=2", marks=pytest.mark.slow),
+        pytest.param("evaluate", "checkpoint=nowhere", marks=pytest.mark.slow),
+    ],
+)
+def test_process_ends_with_one_line_and_code_one(
+    command: str, word: str, zoo: Callable[..., Any]
+) -> None:
+    done = zoo(command, word)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"zoo-{command}: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_unwritable_folder_of_somebody_else(zoo: Callable[..., Any], tmp_path: Path) -> None:
+    taken = tmp_path / "runs"
+    taken.write_text("a file where the folder should be")
+    done = zoo("train", "debug=fast")
+    assert done.returncode == 1
+    assert "runs" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert taken.read_text() == "a file where the folder should be"

@@ -1,0 +1,192 @@
+"""Who may import whom: torch is the ground floor, Lightning the first, Hydra only the roof."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+PACKAGE = Path(zoo.__file__).parent
+FILES = {
+    str(path.relative_to(PACKAGE)): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if "conf" not in path.relative_to(PACKAGE).parts
+}
+TORCH = {"torch"}
+ANALYSIS = {"sklearn", "scipy", "numpy"}
+# Per part: what it may import besides the standard library and itself. Parts of the zoo by their
+# dotted name; the longest one that fits counts.
+ALLOWED = {
+    "losses": TORCH,
+    "regularization": TORCH,
+    "models": TORCH,
+    "data": {*TORCH, *ANALYSIS, "torchvision", "lightning"},
+    "lit": {
+        *(*TORCH, "lightning", "torchmetrics"),
+        *("zoo.models", "zoo.losses", "zoo.regularization"),
+    },
+    "callbacks": {
+        *(*TORCH, *ANALYSIS, "lightning", "torchmetrics", "tqdm", "rich", "matplotlib"),
+        *("zoo.models", "zoo.losses", "zoo.regularization", "zoo.lit"),
+    },
+    "checkpoint": {*TORCH, "safetensors", "zoo.models"},
+    "presets": {*TORCH, "omegaconf", "yaml", "zoo.models", "zoo.config"},
+    "__init__": {"zoo.checkpoint", "zoo.presets"},
+}
+# The wiring may import everything; these are the parts that need not be in the table above.
+WIRING = {"cli", "compare", "config", "evaluate", "report", "runs", "train", "validation"}
+# What a command needs only once its config is composed must not slow down its --help.
+LATE = {"torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard"}
+
+
+def part_of(file: str) -> str:
+    return Path(file).parts[0].removesuffix(".py")
+
+
+def imported(path: Path, *, only_at_import: bool = False) -> Iterator[str]:
+    """Dotted names of all modules that a file imports, `from zoo import x` as `zoo.x`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = set()
+    for node in ast.walk(tree):
+        checking = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        if only_at_import and (checking or function):
+            skipped |= set(ast.walk(node))
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(PACKAGE.parent).parts[: -node.level or None]
+            base = ".".join([*package, node.module or ""]).strip(".") if node.level else node.module
+            if base == "zoo":
+                yield from (f"zoo.{name.name}" for name in node.names)
+            else:
+                yield base or ""
+
+
+def names(file: str) -> Iterator[str]:
+    """What a file imports from other parts and other packages: `torch`, `zoo.models`, …"""
+    for name in imported(FILES[file]):
+        package, _, rest = name.partition(".")
+        if package in sys.stdlib_module_names:
+            continue
+        if package != "zoo":
+            yield package
+        elif rest.partition(".")[0] != part_of(file):
+            yield f"zoo.{rest.partition('.')[0]}"
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints, all of whose modules it has to load itself."""
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
+
+
+def loaded(code: str, *modules: str) -> str:
+    """Which of these modules a fresh interpreter has loaded after `code`."""
+    return run(f"{code}\nimport sys\nprint(*(m for m in {modules!r} if m in sys.modules))")
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {"losses", "regularization", "models", "data", "lit", "callbacks"} <= {
+        part_of(file) for file in FILES
+    }
+    assert "torch" in set(names("models/fnn.py"))
+    assert "zoo.models" in set(names("lit/recurrent.py"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_part_imports_only_what_it_may(file: str) -> None:
+    part = part_of(file)
+    assert part in ALLOWED or part in WIRING, f"{part} is not in the table: say what it may import"
+    if part in ALLOWED:
+        assert set(names(file)) - ALLOWED[part] == set()
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if part_of(f) in ("cli", "config")])
+def test_what_help_needs_is_light(file: str) -> None:
+    packages = {name.partition(".")[0] for name in imported(FILES[file], only_at_import=True)}
+    assert packages & LATE == set()
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_commands_import_torch_only_once_the_config_is_composed(command: str) -> None:
+    assert loaded(f"import zoo.{command}", *sorted(LATE)) == ""
+
+
+def test_losses_penalties_and_models_do_not_know_each_other() -> None:
+    ground = {"losses", "regularization", "models"}
+    for file in FILES:
+        if part_of(file) in ground:
+            assert {f"zoo.{part}" for part in ground} & set(names(file)) == set(), file
+
+
+def test_scripts_hold_no_logic() -> None:
+    scripts = sorted((PACKAGE.parent / "scripts").glob("*.py"))
+    assert {"train.py", "evaluate.py"} <= {path.name for path in scripts}
+    for path in scripts:
+        if (PACKAGE / path.name).is_file():  # a command, and not a maintainers' helper
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+            kinds = [type(node) for node in body]
+            assert kinds == [ast.ImportFrom, ast.Expr], path.name
+            assert ast.unparse(body[0]) == f"from zoo.{path.stem} import main"
+
+
+def test_packages_faces_only_re_export() -> None:
+    for file, path in FILES.items():
+        if path.name == "__init__.py" and path.parent != PACKAGE:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+                face = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+                assert docstring or face or isinstance(node, ast.ImportFrom), file
+
+
+def test_importing_the_zoo_imports_nothing() -> None:
+    heavy = ("torch", "lightning", "hydra", "omegaconf", "yaml", "numpy", "sklearn")
+    assert loaded("import zoo; dir(zoo); zoo.__version__", *heavy) == ""
+
+
+def test_the_ground_floor_needs_nothing_but_torch(tmp_path: Path) -> None:
+    """One interpreter, from the least to the most: what is loaded after each step."""
+    file = tmp_path / "net.ckpt"
+    others = ("lightning", "pytorch_lightning", "hydra", "torchvision", "torchmetrics")
+    watched = ("zoo.models", "torch", "omegaconf", "sklearn", "tensorboard", *others)
+    code = f"""
+import sys
+def step():
+    print(*(name for name in {watched!r} if name in sys.modules))
+import zoo.losses, zoo.regularization
+step()
+import zoo.models
+net = zoo.models.LSTM(3, 2)
+step()
+recipe = {{"format": 1, "net": "FNN", "config": {{}},
+           "arguments": {{"in_features": 4, "out_features": 2, "hidden": []}}}}
+net = zoo.models.FNN(4, 2, hidden=[])
+weights = {{f"net.{{key}}": value for key, value in net.state_dict().items()}}
+torch = sys.modules["torch"]
+torch.save({{"zoo": recipe, "state_dict": weights}}, {str(file)!r})
+same = zoo.load({str(file)!r})
+assert torch.equal(same(torch.ones(1, 4)), net.eval()(torch.ones(1, 4)))
+step()
+zoo.create_model("fnn", in_features=4, out_features=2)
+step()"""
+    assert run(code).splitlines() == [
+        "torch",
+        "zoo.models torch",
+        "zoo.models torch",
+        "zoo.models torch omegaconf",
+    ]

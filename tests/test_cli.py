@@ -1,0 +1,146 @@
+"""Help, configs and completion: at once, complete, and the same by every way in."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from zoo.config import conf_dir
+
+ROOT = Path(__file__).parent.parent
+ENV = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+    "COLUMNS": "120",
+}
+HEAVY = ("torch", "lightning", "torchmetrics", "sklearn", "tensorboard", "numpy")
+
+
+def complete(line: str, command: str = "train") -> list[str]:
+    """What a TAB after `line` offers."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"zoo.{command}", "-sc", "query=bash"],
+        env={**ENV, "COMP_LINE": line, "COMP_POINT": str(len(line))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--cfg", "job"], ["-sc", "query=bash"], ["--hydra-help"]], ids=" ".join
+)
+def test_answers_import_nothing_heavy(command: str, words: list[str]) -> None:
+    line = f"zoo-{command} trainer"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", f"zoo.{command}", *words],
+        env={**ENV, "COMP_LINE": line, "COMP_POINT": str(len(line))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert done.stdout.strip()
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "hydra" in imported
+    assert {name for name in imported if name.split(".")[0] in HEAVY} == set()
+
+
+def test_help_lists_every_choice_of_every_group(zoo: Callable[..., Any]) -> None:
+    done = zoo("train", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = dict(re.findall(r"^(\w+): (.+)$", done.stdout, flags=re.MULTILINE))
+    groups = [path for path in conf_dir().iterdir() if path.is_dir()]
+    assert len(groups) >= 12
+    for group in groups:
+        choices = sorted(file.stem for file in group.glob("*.yaml"))
+        assert listed[group.name].split(", ") == choices
+    assert done.stdout.startswith("zoo-train")
+    assert "resume=" in done.stdout
+
+
+def test_help_of_evaluate_says_how_to_call_it(zoo: Callable[..., Any]) -> None:
+    done = zoo("evaluate", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "zoo-evaluate checkpoint=" in done.stdout
+    assert "split" in done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["model=vae", "regularization=[l1,l2]", "debug=fast"]])
+def test_config_can_be_read_before_anything_runs(
+    zoo: Callable[..., Any], tmp_path: Path, words: list[str]
+) -> None:
+    done = zoo("train", "--cfg", "job", "--resolve", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "${" not in done.stdout
+    assert "None/" not in done.stdout
+    config = yaml.safe_load(done.stdout)
+    assert config["run_dir"].startswith("runs/digits/")
+    assert config["callbacks"]["checkpoint"]["dirpath"] == f"{config['run_dir']}/checkpoints"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_are_named_before_anything_runs(zoo: Callable[..., Any]) -> None:
+    done = zoo("train", "--cfg", "all", "--resolve", "model=gru")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "None/" not in done.stdout
+    assert "dir: runs/digits/gru/" in done.stdout
+    assert "dir: runs/multirun/" in done.stdout
+
+
+def test_completion_offers_the_choices_and_the_keys() -> None:
+    models = {f"model={file.stem}" for file in (conf_dir() / "model").glob("*.yaml")}
+    assert set(complete("zoo-train model=")) == models
+    assert set(complete("zoo-train model=l")) == {m for m in models if m.startswith("model=l")}
+    assert "optimizer.lr=" in complete("zoo-train optimizer.")
+    assert "model.net.hidden_size=" in complete("zoo-train model=lstm model.net.hid")
+
+
+def test_completion_installs_in_bash(tmp_path: Path) -> None:
+    command = tmp_path / "zoo-train"
+    # As pip writes the entry point.
+    command.write_text(f"#!{sys.executable}\nfrom zoo.train import main\n\nmain()\n")
+    command.chmod(0o755)
+    script = """
+        eval "$(zoo-train -sc install=bash)"
+        COMP_LINE="zoo-train scheduler=w" COMP_WORDS=(zoo-train scheduler=w) COMP_CWORD=1
+        COMP_POINT=${#COMP_LINE}
+        $(complete -p zoo-train | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+        echo "${COMPREPLY[@]}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**ENV, "PATH": f"{tmp_path}:{ENV['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split()[-1:] == ["scheduler=warmup_cosine"], done.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_script_equals_the_command(
+    command: str, zoo: Callable[..., Any], tmp_path: Path
+) -> None:
+    words = {"train": ["seed=5", "model=gru"], "evaluate": ["split=val"]}[command]
+    script = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / f"{command}.py"), "--cfg", "job", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "") or str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    module = zoo(command, "--cfg", "job", *words)
+    assert (script.returncode, script.stderr) == (0, "")
+    assert script.stdout == module.stdout
+    assert words[0].replace("=", ": ") in script.stdout

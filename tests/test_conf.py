@@ -1,0 +1,286 @@
+"""Every YAML: it binds to what it configures, composes with its partners, and opens with a command."""
+
+import functools
+import inspect
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra.utils import get_object
+from omegaconf import DictConfig
+
+from zoo.config import ConfigError, conf_dir
+from zoo.validation import check
+
+CONF = conf_dir()
+FILES = {str(path.relative_to(CONF)): path for path in sorted(CONF.rglob("*.yaml"))}
+GROUPS = {
+    folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
+    for folder in sorted(CONF.iterdir())
+    if folder.is_dir()
+}
+DATA = GROUPS["data"]
+# A decoder gives back what a table, an image or a sequence of numbers holds, scaled to [0, 1].
+SYMBOLS = ("copy_memory", "temporal_order")
+
+
+@functools.cache
+def text(file: str) -> str:
+    return FILES[file].read_text(encoding="utf-8")
+
+
+def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every mapping with a `_target_`, with its dotted path."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield path, node
+        for key, value in node.items():
+            yield from targets(value, f"{path}.{key}".strip("."))
+
+
+def view_of(model: str) -> str:
+    return yaml.safe_load(text(f"model/{model}.yaml"))["data"]["view"]
+
+
+def views_of(data: str) -> tuple[str, ...]:
+    return get_object(yaml.safe_load(text(f"data/{data}.yaml"))["data"]["_target_"]).views
+
+
+def reconstructs(model: str) -> bool:
+    return "LitAutoencoder" in text(f"model/{model}.yaml")
+
+
+def sensible(model: str, data: str) -> bool:
+    """Whether the data has the view that the model asks for, and numbers where it gives them back."""
+    image = "image" in views_of(data) and not data == "digits"
+    one_dimensional = image and reconstructs(model) and view_of(model) == "image"
+    two_dimensional = image and model in ("lenet5", "resnet")
+    if one_dimensional or two_dimensional or (reconstructs(model) and data in SYMBOLS):
+        return False
+    return view_of(model) in views_of(data)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_it_opens_with_a_command(file: str) -> None:
+    lines = text(file).splitlines()
+    command = lines[1] if lines[0] == "# @package _global_" else lines[0]
+    program = "zoo-evaluate" if file == "evaluate.yaml" else "zoo-train"
+    words = shlex.split(command.removeprefix("# "))
+    assert command.startswith("# ") and words[0] == program
+    group, _, name = file.removesuffix(".yaml").rpartition("/")
+    if group and "=" in command:
+        chosen = {key: value for key, _, value in (word.partition("=") for word in words[1:])}
+        usable = chosen.get(group, "default").strip("[]").split(",")
+        # A neighbour may be shown instead, but its keys must be this file's.
+        assert name in usable or any(key.startswith(f"{group}.") for key in chosen)
+
+
+# Those of models are run in the contract. With `test_it_opens_with_a_command` every choice of every
+# group is composed here, beside partners that make sense.
+COMMANDS = [
+    (file, shlex.split(line.removeprefix("# "))[1:])
+    for file in FILES
+    if not file.startswith("model/")
+    for line in text(file).splitlines()[:2]
+    if line.startswith("# zoo-train ")
+]
+
+
+@pytest.mark.parametrize(("file", "overrides"), COMMANDS, ids=[file for file, _ in COMMANDS])
+def test_the_command_that_it_opens_with_is_accepted(
+    file: str, overrides: list[str], composed: Callable[..., DictConfig]
+) -> None:
+    check(composed(*overrides))
+
+
+NODES = [
+    (file, path, node)
+    for file in FILES
+    for path, node in targets(yaml.safe_load(text(file)))
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "node"), NODES, ids=[f"{file}:{path}" for file, path, _ in NODES]
+)
+def test_every_target_binds_to_its_signature(file: str, path: str, node: dict[str, Any]) -> None:
+    target = get_object(node["_target_"])
+    keys = [key for key in node if not key.startswith("_")]
+    names: dict[str, inspect.Parameter] = {}
+    # A class that hands settings on to its base has the base's arguments too.
+    for source in target.__mro__ if inspect.isclass(target) else [target]:
+        parameters = inspect.signature(source).parameters
+        names |= {key: value for key, value in parameters.items() if key not in names}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            break
+    assert [key for key in keys if key not in names] == []
+    if node["_target_"].startswith("zoo."):
+        flat = [key for key in keys if "_target_" not in str(node[key])]  # nested nodes come last
+        assert flat == [name for name in names if name in flat]
+        spelled = {name for name, p in names.items() if p.default is not p.empty}
+        spelled &= set(inspect.signature(target).parameters)
+        injected = {"regularization", "metrics", "optimizer", "scheduler"}
+        assert spelled - set(keys) <= injected
+
+
+def test_every_group_has_a_module_of_its_name() -> None:
+    """conf/ is the shadow of zoo/, but for what Lightning and torch bring along."""
+    modules = {path.stem for path in Path(get_object("zoo").__file__).parent.iterdir()}
+    borrowed = {"optimizer", "trainer", "logger", "metrics", "scheduler", "experiment", "debug"}
+    plural = {"model": "models", "loss": "losses"}
+    assert {plural.get(group, group) for group in GROUPS} - modules <= borrowed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", GROUPS["model"])
+def test_a_model_composes_with_all_data_that_it_can_read(
+    model: str, composed: Callable[..., DictConfig]
+) -> None:
+    for data in DATA:
+        if sensible(model, data):
+            cfg = composed(f"model={model}", f"data={data}")
+            check(cfg)
+            assert cfg.data.view == view_of(model)
+
+
+@pytest.mark.parametrize(("model", "data"), [("cnn", "iris"), ("rnn", "moons"), ("conv_vae", "wine")])
+def test_a_model_refuses_data_that_it_cannot_read(
+    model: str, data: str, composed: Callable[..., DictConfig]
+) -> None:
+    assert view_of(model) not in views_of(data)
+    with pytest.raises(ConfigError, match=f"data={data} offers only"):
+        check(composed(f"model={model}", f"data={data}"))
+
+
+def test_every_family_reads_the_digits() -> None:
+    assert [m for m in GROUPS["model"] if not sensible(m, "digits")] == []
+    for data in DATA:
+        readers = [m for m in GROUPS["model"] if sensible(m, data)]
+        assert len(readers) >= 2, data
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_data_is_offered_in_all_its_views(data: str, composed: Callable[..., DictConfig]) -> None:
+    """One net for each view stands for all that ask for it; the slow tests take every pair."""
+    readers = {"vector": "linear", "image": "cnn"}
+    for view in views_of(data):
+        cfg = composed(
+            f"data={data}", f"model={readers.get(view, 'gru')}", f"data.view={view}"
+        )
+        check(cfg)
+
+
+@pytest.mark.parametrize("model", ["cnn", "lstm"])
+@pytest.mark.parametrize("penalty", [p for p in GROUPS["regularization"] if p[0] in "aelm"])
+def test_general_regularization_goes_with_every_flow(
+    model: str, penalty: str, composed: Callable[..., DictConfig]
+) -> None:
+    check(composed(f"model={model}", f"regularization={penalty}"))
+
+
+def test_data_proposes(composed: Callable[..., DictConfig]) -> None:
+    cfg = composed("data=diabetes")
+    assert cfg.loss._target_ == "zoo.losses.MSE" and "rmse" in cfg.metrics
+    assert cfg.choices.loss == "mse"
+    cfg = composed("data=digits")
+    assert cfg.loss._target_ == "zoo.losses.CrossEntropy" and list(cfg.metrics) == ["accuracy"]
+
+
+def test_the_model_overrules_the_data(composed: Callable[..., DictConfig]) -> None:
+    for data in ("digits", "diabetes"):
+        cfg = composed("model=vae", f"data={data}")
+        assert cfg.loss._target_ == "zoo.losses.NegativeELBO"
+        assert list(cfg.metrics) == ["squared_error"]
+        assert cfg.data.scaling == "unit"
+    assert composed("model=lstm", "data=digits").data.view == "sequence"
+    assert composed("model=fnn", "data=adding").data.view == "vector"
+
+
+def test_the_experiment_overrules_both(
+    composed: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    cfg = composed("experiment=adding_lstm")
+    assert (cfg.choices.model, cfg.choices.data, cfg.data.length) == ("lstm", "adding", 100)
+    cfg = composed("experiment=sparse_autoencoder")
+    assert cfg.model.net.latent == 128 and list(cfg.regularization) == ["sparsity"]
+
+
+def test_the_command_line_wins(composed: Callable[..., DictConfig]) -> None:
+    cfg = composed("experiment=adding_lstm", "data.length=7", "model=gru", "optimizer=sgd")
+    assert (cfg.data.length, cfg.choices.model) == (7, "gru")
+    assert cfg.optimizer._target_ == "torch.optim.SGD"
+    assert composed("data=diabetes", "loss=huber").loss._target_ == "zoo.losses.Huber"
+    cfg = composed("model=autoencoder", "loss=mae", "metrics=regression", "data.scaling=none")
+    assert (cfg.choices.loss, cfg.data.scaling) == ("mae", "none")
+    assert list(cfg.metrics) == ["mae", "rmse", "r2"]
+    # Whatever the order in which they are typed.
+    assert composed("loss=mae", "model=autoencoder").choices.loss == "mae"
+
+
+# The names that people guess, and where they must have arrived.
+OVERRIDES = {
+    "model=lstm model.net.hidden_size=64": ("model.net.hidden_size", 64),
+    "model.net.hidden=[64,64]": ("model.net.hidden", [64, 64]),
+    "model.net.activation=tanh": ("model.net.activation", "tanh"),
+    "model.net.dropout=0.2": ("model.net.dropout", 0.2),
+    "optimizer=adamw optimizer.lr=1e-3": ("optimizer.lr", 1e-3),
+    "scheduler=cosine": ("choices.scheduler", "cosine"),
+    "loss=huber data=diabetes": ("choices.loss", "huber"),
+    "regularization=l2 regularization.l2.weight=1e-4": ("regularization.l2.weight", 1e-4),
+    "regularization=[l1,l2] regularization.l1.weight=1e-3": ("regularization.l1.weight", 1e-3),
+    "data=digits data.batch_size=64 data.view=rows model=gru": ("data.view", "rows"),
+    "trainer.max_epochs=20": ("trainer.max_epochs", 20),
+    "trainer.gradient_clip_val=1.0": ("trainer.gradient_clip_val", 1.0),
+    "trainer=gpu": ("trainer.accelerator", "gpu"),
+    "trainer=ddp": ("trainer.strategy", "ddp"),
+    "trainer=cpu": ("trainer.accelerator", "cpu"),
+    "trainer=fast_cpu": ("trainer.precision", "bf16-mixed"),
+    "seed=0": ("seed", 0),
+    "seed=7": ("data.seed", 7),
+    "experiment=deep_sigmoid": ("model.net.activation", "sigmoid"),
+    "debug=fast": ("trainer.max_epochs", 1),
+    "debug=overfit": ("data.shuffle", False),
+    "debug=profile": ("trainer.profiler.filename", "profile"),
+    "callbacks=[default,early_stopping] callbacks.early_stopping.patience=3": (
+        "callbacks.early_stopping.patience",
+        3,
+    ),
+    "loss.label_smoothing=0.1": ("loss.label_smoothing", 0.1),
+    "logger=none": ("logger", {}),
+}
+
+
+@pytest.mark.parametrize("line", OVERRIDES)
+def test_names_that_people_guess(line: str, composed: Callable[..., DictConfig]) -> None:
+    cfg = composed(*shlex.split(line))
+    check(cfg)
+    path, expected = OVERRIDES[line]
+    value: Any = cfg
+    for part in path.split("."):
+        value = value[part]
+    assert value == expected
+
+
+def test_a_run_can_be_named_to_resume(composed: Callable[..., DictConfig]) -> None:
+    assert composed("resume=runs/digits/fnn/x").resume == "runs/digits/fnn/x"
+
+
+@pytest.mark.parametrize("group", ["regularization", "metrics", "callbacks", "logger"])
+def test_what_stacks_is_a_named_map(group: str, composed: Callable[..., DictConfig]) -> None:
+    several = ",".join(GROUPS[group])
+    node = composed(f"{group}=[{several}]", "model=autoencoder")[group]
+    assert isinstance(node, DictConfig)
+    assert all("_target_" in part for part in node.values())
+
+
+def test_evaluate_composes(composed: Callable[..., DictConfig]) -> None:
+    cfg = composed("checkpoint=somewhere", "split=val", name="evaluate")
+    assert (cfg.checkpoint, cfg.split) == ("somewhere", "val")
+
+
+def test_the_run_folder_tells_data_and_model(composed: Callable[..., DictConfig]) -> None:
+    assert "runs/${hydra:runtime.choices.data}/${hydra:runtime.choices.model}" in text("train.yaml")
+    assert "MULTIRUN" not in "".join(map(text, FILES))  # a config must not start a sweep
