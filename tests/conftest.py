@@ -48,7 +48,7 @@ def composed(tmp_path: Path) -> Iterator[Callable[..., DictConfig]]:
 
 @pytest.fixture
 def zoo(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """A function (command, *arguments, cwd=tmp_path, env={}, timeout=120) that runs zoo-<command>."""
+    """A function (command, *arguments, cwd, env, timeout) that runs zoo-<command>."""
 
     def run(
         command: str,

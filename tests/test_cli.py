@@ -37,7 +37,7 @@ def complete(line: str, command: str = "train") -> list[str]:
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--cfg", "job"], ["-sc", "query=bash"], ["--hydra-help"]], ids=" ".join
+    "words", [["--help"], ["--cfg", "job"], ["-sc", "query=bash"]], ids=" ".join
 )
 def test_answers_import_nothing_heavy(command: str, words: list[str]) -> None:
     line = f"zoo-{command} trainer"
@@ -128,9 +128,7 @@ def test_completion_installs_in_bash(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_script_equals_the_command(
-    command: str, zoo: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_script_equals_the_command(command: str, zoo: Callable[..., Any], tmp_path: Path) -> None:
     words = {"train": ["seed=5", "model=gru"], "evaluate": ["split=val"]}[command]
     script = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / f"{command}.py"), "--cfg", "job", *words],

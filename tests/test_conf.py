@@ -1,4 +1,4 @@
-"""Every YAML: it binds to what it configures, composes with its partners, and opens with a command."""
+"""Every YAML binds to what it configures, composes with its partners, opens with a command."""
 
 import functools
 import inspect
@@ -13,6 +13,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig
 
 from zoo.config import ConfigError, conf_dir
+from zoo.train import train
 from zoo.validation import check
 
 CONF = conf_dir()
@@ -23,8 +24,7 @@ GROUPS = {
     if folder.is_dir()
 }
 DATA = GROUPS["data"]
-# A decoder gives back what a table, an image or a sequence of numbers holds, scaled to [0, 1].
-SYMBOLS = ("copy_memory", "temporal_order")
+SYMBOLS = ("copy_memory", "temporal_order")  # which do not scale to what a decoder gives
 
 
 @functools.cache
@@ -54,7 +54,7 @@ def reconstructs(model: str) -> bool:
 
 
 def sensible(model: str, data: str) -> bool:
-    """Whether the data has the view that the model asks for, and numbers where it gives them back."""
+    """Whether the data has the view that the model asks for, and in a form that it can use."""
     image = "image" in views_of(data) and not data == "digits"
     one_dimensional = image and reconstructs(model) and view_of(model) == "image"
     two_dimensional = image and model in ("lenet5", "resnet")
@@ -78,8 +78,7 @@ def test_it_opens_with_a_command(file: str) -> None:
         assert name in usable or any(key.startswith(f"{group}.") for key in chosen)
 
 
-# Those of models are run in the contract. With `test_it_opens_with_a_command` every choice of every
-# group is composed here, beside partners that make sense.
+# Models' are run in the contract. Here is every choice of every group, beside partners that fit.
 COMMANDS = [
     (file, shlex.split(line.removeprefix("# "))[1:])
     for file in FILES
@@ -96,11 +95,7 @@ def test_the_command_that_it_opens_with_is_accepted(
     check(composed(*overrides))
 
 
-NODES = [
-    (file, path, node)
-    for file in FILES
-    for path, node in targets(yaml.safe_load(text(file)))
-]
+NODES = [(file, path, node) for file in FILES for path, node in targets(yaml.safe_load(text(file)))]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +124,9 @@ def test_every_target_binds_to_its_signature(file: str, path: str, node: dict[st
 def test_every_group_has_a_module_of_its_name() -> None:
     """conf/ is the shadow of zoo/, but for what Lightning and torch bring along."""
     modules = {path.stem for path in Path(get_object("zoo").__file__).parent.iterdir()}
-    borrowed = {"optimizer", "trainer", "logger", "metrics", "scheduler", "experiment", "debug"}
-    plural = {"model": "models", "loss": "losses"}
-    assert {plural.get(group, group) for group in GROUPS} - modules <= borrowed
+    borrowed = "optimizer trainer logger metrics scheduler experiment debug".split()
+    shadows = {"model": "models", "loss": "losses"}
+    assert {shadows.get(g, g) for g in GROUPS} - modules <= set(borrowed)
 
 
 @pytest.mark.slow
@@ -146,7 +141,9 @@ def test_a_model_composes_with_all_data_that_it_can_read(
             assert cfg.data.view == view_of(model)
 
 
-@pytest.mark.parametrize(("model", "data"), [("cnn", "iris"), ("rnn", "moons"), ("conv_vae", "wine")])
+@pytest.mark.parametrize(
+    ("model", "data"), [("cnn", "iris"), ("rnn", "moons"), ("conv_vae", "wine")]
+)
 def test_a_model_refuses_data_that_it_cannot_read(
     model: str, data: str, composed: Callable[..., DictConfig]
 ) -> None:
@@ -155,21 +152,48 @@ def test_a_model_refuses_data_that_it_cannot_read(
         check(composed(f"model={model}", f"data={data}"))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("model=lenet5 data=adding", "model=resnet data=sine", "model=conv_vae data=adding"),
+        *("metrics=regression", "data=diabetes metrics=classification"),
+        *("model=fnn regularization=temporal_activation", "model=fnn regularization=contractive"),
+        "model=linear regularization=activity",
+    ],
+)
+def test_impossible_pairs_are_refused_before_data_is_read(
+    line: str, composed: Callable[..., DictConfig]
+) -> None:
+    with pytest.raises(ConfigError):
+        check(composed(*line.split()))
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("loss.class_weights=[1,2]", "class_weights"),
+        ("data.batch_size=5000 data.drop_last=true", "drop_last"),
+        ("model=fnn regularization=sparsity", "sigmoid"),
+        ("model=autoencoder data.scaling=standard", "data.scaling=unit"),
+    ],
+)
+def test_what_only_the_data_can_tell_is_one_sentence_too(
+    line: str, word: str, composed: Callable[..., DictConfig]
+) -> None:
+    with pytest.raises(ConfigError, match=word):
+        train(composed(*line.split(), "debug=fast", "logger=none"))
+
+
 def test_every_family_reads_the_digits() -> None:
     assert [m for m in GROUPS["model"] if not sensible(m, "digits")] == []
-    for data in DATA:
-        readers = [m for m in GROUPS["model"] if sensible(m, data)]
-        assert len(readers) >= 2, data
+    assert [data for data in DATA if not any(sensible(m, data) for m in GROUPS["model"])] == []
 
 
 @pytest.mark.parametrize("data", DATA)
 def test_data_is_offered_in_all_its_views(data: str, composed: Callable[..., DictConfig]) -> None:
-    """One net for each view stands for all that ask for it; the slow tests take every pair."""
     readers = {"vector": "linear", "image": "cnn"}
     for view in views_of(data):
-        cfg = composed(
-            f"data={data}", f"model={readers.get(view, 'gru')}", f"data.view={view}"
-        )
+        cfg = composed(f"data={data}", f"model={readers.get(view, 'gru')}", f"data.view={view}")
         check(cfg)
 
 
@@ -185,8 +209,7 @@ def test_data_proposes(composed: Callable[..., DictConfig]) -> None:
     cfg = composed("data=diabetes")
     assert cfg.loss._target_ == "zoo.losses.MSE" and "rmse" in cfg.metrics
     assert cfg.choices.loss == "mse"
-    cfg = composed("data=digits")
-    assert cfg.loss._target_ == "zoo.losses.CrossEntropy" and list(cfg.metrics) == ["accuracy"]
+    assert composed("data=digits").loss._target_ == "zoo.losses.CrossEntropy"
 
 
 def test_the_model_overrules_the_data(composed: Callable[..., DictConfig]) -> None:
@@ -196,16 +219,12 @@ def test_the_model_overrules_the_data(composed: Callable[..., DictConfig]) -> No
         assert list(cfg.metrics) == ["squared_error"]
         assert cfg.data.scaling == "unit"
     assert composed("model=lstm", "data=digits").data.view == "sequence"
-    assert composed("model=fnn", "data=adding").data.view == "vector"
 
 
-def test_the_experiment_overrules_both(
-    composed: Callable[..., DictConfig], tmp_path: Path
-) -> None:
+def test_the_experiment_overrules_both(composed: Callable[..., DictConfig]) -> None:
     cfg = composed("experiment=adding_lstm")
     assert (cfg.choices.model, cfg.choices.data, cfg.data.length) == ("lstm", "adding", 100)
-    cfg = composed("experiment=sparse_autoencoder")
-    assert cfg.model.net.latent == 128 and list(cfg.regularization) == ["sparsity"]
+    assert list(composed("experiment=sparse_autoencoder").regularization) == ["sparsity"]
 
 
 def test_the_command_line_wins(composed: Callable[..., DictConfig]) -> None:
@@ -216,7 +235,6 @@ def test_the_command_line_wins(composed: Callable[..., DictConfig]) -> None:
     cfg = composed("model=autoencoder", "loss=mae", "metrics=regression", "data.scaling=none")
     assert (cfg.choices.loss, cfg.data.scaling) == ("mae", "none")
     assert list(cfg.metrics) == ["mae", "rmse", "r2"]
-    # Whatever the order in which they are typed.
     assert composed("loss=mae", "model=autoencoder").choices.loss == "mae"
 
 
@@ -250,6 +268,7 @@ OVERRIDES = {
     ),
     "loss.label_smoothing=0.1": ("loss.label_smoothing", 0.1),
     "logger=none": ("logger", {}),
+    "resume=runs/digits/fnn/x": ("resume", "runs/digits/fnn/x"),
 }
 
 
@@ -262,10 +281,6 @@ def test_names_that_people_guess(line: str, composed: Callable[..., DictConfig])
     for part in path.split("."):
         value = value[part]
     assert value == expected
-
-
-def test_a_run_can_be_named_to_resume(composed: Callable[..., DictConfig]) -> None:
-    assert composed("resume=runs/digits/fnn/x").resume == "runs/digits/fnn/x"
 
 
 @pytest.mark.parametrize("group", ["regularization", "metrics", "callbacks", "logger"])
@@ -281,6 +296,5 @@ def test_evaluate_composes(composed: Callable[..., DictConfig]) -> None:
     assert (cfg.checkpoint, cfg.split) == ("somewhere", "val")
 
 
-def test_the_run_folder_tells_data_and_model(composed: Callable[..., DictConfig]) -> None:
-    assert "runs/${hydra:runtime.choices.data}/${hydra:runtime.choices.model}" in text("train.yaml")
-    assert "MULTIRUN" not in "".join(map(text, FILES))  # a config must not start a sweep
+def test_no_config_starts_a_sweep() -> None:
+    assert "MULTIRUN" not in "".join(map(text, FILES))

@@ -45,9 +45,7 @@ def test_two_processes_make_one_run(
     numbers = evaluate(composed(f"checkpoint={folder}", "trainer=cpu", name="evaluate"))
     assert numbers["test/accuracy"] == row["test/accuracy"]
     assert numbers["test/loss"] == pytest.approx(row["test/loss"], rel=1e-5)
-    best = evaluate(
-        composed(f"checkpoint={folder}", "split=val", "trainer=cpu", name="evaluate")
-    )
+    best = evaluate(composed(f"checkpoint={folder}", "split=val", "trainer=cpu", name="evaluate"))
     assert best["val/loss"] == pytest.approx(row["best/loss"], rel=1e-5)
     assert f"{numbers['test/accuracy']:.4g}" in alone.stdout
 

@@ -71,7 +71,16 @@ def test_last_epoch_can_be_asked_for(composed: Callable[..., Any], tmp_path: Pat
     assert val["val/loss"] == pytest.approx(row["val/loss"], rel=1e-6)
 
 
-def test_command_prints_what_it_found(zoo: Callable[..., Any], composed: Any, tmp_path: Path) -> None:
+def test_batch_of_nothing_is_refused(composed: Callable[..., Any], tmp_path: Path) -> None:
+    train(composed("data=wine", "debug=fast"))
+    with pytest.raises(ConfigError, match="batch_size.* 0"):
+        evaluate(composed(f"checkpoint={tmp_path / 'run'}", "batch_size=0", name="evaluate"))
+
+
+@pytest.mark.slow
+def test_command_prints_what_it_found(
+    zoo: Callable[..., Any], composed: Any, tmp_path: Path
+) -> None:
     row = train(composed("data=wine", "debug=fast"))
     here = tmp_path / "here"
     here.mkdir()
@@ -84,9 +93,10 @@ def test_command_prints_what_it_found(zoo: Callable[..., Any], composed: Any, tm
 
 
 @pytest.mark.parametrize(
-    "place", ["data", "model", "model.net", "loss", "metrics.accuracy", "optimizer", "trainer"]
+    ("command", "place"),
+    [("evaluate", place) for place in ("data", "model", "model.net", "loss", "metrics.accuracy")]
+    + [("resume", place) for place in ("data", "model.net", "optimizer", "trainer", "callbacks")],
 )
-@pytest.mark.parametrize("command", ["evaluate", "resume"])
 def test_file_does_not_choose_what_runs(
     command: str, place: str, composed: Callable[..., Any], tmp_path: Path
 ) -> None:

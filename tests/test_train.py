@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import json
+import math
 import os
 import pty
 import re
@@ -29,7 +30,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
 
 from zoo.callbacks import Progress
-from zoo.config import ConfigError
+from zoo.config import ConfigError, run_folder
 from zoo.train import train
 
 ROOT = Path(__file__).parent.parent
@@ -202,10 +203,11 @@ def test_every_term_has_its_curve(finished: Path) -> None:
 
 
 def test_learning_rate_falls_along_the_cosine(finished: Path) -> None:
-    rates = [value for _, value in curves(finished)["lr"]]
+    first = yaml.safe_load((finished / "config.yaml").read_text())["optimizer"]["lr"]
+    rates = curves(finished)["lr"]
     assert len(rates) >= 4
-    assert rates == sorted(rates, reverse=True)
-    assert 0 <= rates[-1] < rates[0] <= 2e-3
+    for step, rate in rates:  # of the step that follows; 20 steps in each of two epochs
+        assert rate == pytest.approx(first * (1 + math.cos(math.pi * step / 40)) / 2, abs=1e-9)
 
 
 def test_no_curve_turns_back(finished: Path) -> None:
@@ -213,13 +215,19 @@ def test_no_curve_turns_back(finished: Path) -> None:
         assert steps == sorted(set(steps)), tag
 
 
-def test_training_and_validation_loss_share_a_chart(finished: Path) -> None:
+def test_training_and_validation_share_a_chart(finished: Path) -> None:
     [event] = events(finished).Tensors("custom_scalars__config__")
     layout = layout_pb2.Layout.FromString(tensor_util.make_ndarray(event.tensor_proto).item())
-    charts = [list(chart.multiline.tag) for c in layout.category for chart in c.chart]
-    assert ["train/loss", "val/loss"] in charts
-    assert ["train/accuracy", "val/accuracy"] in charts
-    assert set().union(*charts) <= set(curves(finished))
+    tags = curves(finished)
+    # TensorBoard reads each entry as a regular expression that a tag must begin with.
+    drawn = [
+        {tag for tag in tags for pattern in chart.multiline.tag if re.match(pattern, tag)}
+        for category in layout.category
+        for chart in category.chart
+    ]
+    assert {"train/loss", "val/loss"} in drawn
+    assert {"train/accuracy", "val/accuracy"} in drawn
+    assert {"train/penalty/l1", "train/penalty/l2"} in drawn
 
 
 def test_config_is_there_as_text(finished: Path) -> None:
@@ -258,16 +266,17 @@ def run(composed: Callable[..., Any], folder: Path, *overrides: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("model", ["fnn", "lstm", "vae"])
+@pytest.mark.parametrize("model", ["lstm", "vae"])
 def test_same_seed_gives_the_same_run_bit_for_bit(
     composed: Callable[..., Any], tmp_path: Path, model: str
 ) -> None:
-    a = run(composed, tmp_path / "a", f"model={model}", *SHORT, "seed=7")
-    torch.rand(5)  # whatever happened in the process before
-    b = run(composed, tmp_path / "b", f"model={model}", *SHORT, "seed=7")
+    a = run(composed, tmp_path / "a", f"model={model}", *SHORT, "seed=0")
+    torch.manual_seed(5)  # whatever happened in the process before
+    b = run(composed, tmp_path / "b", f"model={model}", *SHORT, "seed=0")
     assert same(weights(a), weights(b))
     assert curves(a) == curves(b)
     assert metrics(a) == metrics(b)
+    assert metrics(a)["seed"] == 0  # zero is a seed, not the lack of one
 
 
 def test_another_seed_gives_another_run(composed: Callable[..., Any], tmp_path: Path) -> None:
@@ -277,16 +286,7 @@ def test_another_seed_gives_another_run(composed: Callable[..., Any], tmp_path: 
     assert curves(a)["train/loss"] != curves(b)["train/loss"]
 
 
-def test_zero_is_a_seed(composed: Callable[..., Any], tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    a = run(composed, tmp_path / "a", *SHORT, "seed=0")
-    torch.manual_seed(2)
-    b = run(composed, tmp_path / "b", *SHORT, "seed=0")
-    assert same(weights(a), weights(b))
-    assert metrics(a)["seed"] == 0
-
-
-@pytest.mark.parametrize("model", ["fnn", "vae"])
+@pytest.mark.parametrize("model", ["vae"])  # it draws random numbers wherever it is called
 def test_watching_a_run_does_not_change_it(
     composed: Callable[..., Any],
     tmp_path: Path,
@@ -294,7 +294,9 @@ def test_watching_a_run_does_not_change_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     plain = run(composed, tmp_path / "a", f"model={model}", *SHORT, "callbacks.summary.graph=false")
-    watched = run(composed, tmp_path / "b", f"model={model}", *SHORT, "callbacks.progress.show=true")
+    watched = run(
+        composed, tmp_path / "b", f"model={model}", *SHORT, "callbacks.progress.show=true"
+    )
     bare = run(composed, tmp_path / "c", f"model={model}", *SHORT, "logger=none")
     assert "epoch 2/2" in capsys.readouterr().err
     assert "graph" in events(watched).Tags()
@@ -317,6 +319,7 @@ def test_test_split_is_the_same_for_every_seed(composed: Callable[..., Any]) -> 
 # --- many at once ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_multirun_gives_one_folder_per_sweep_and_one_per_job(
     zoo: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -332,14 +335,29 @@ def test_multirun_gives_one_folder_per_sweep_and_one_per_job(
     assert {(metrics(job)["model"], metrics(job)["seed"]) for job in jobs} == {
         (model, seed) for model in ("linear", "fnn") for seed in (0, 1)
     }
+    looks = set(re.findall(r"^look +(.+)$", done.stdout, flags=re.MULTILINE))
+    assert looks == {f"tensorboard --logdir {sweep.relative_to(tmp_path)}"}
     # A job's folder has a name with commas and equals signs; it can still be typed.
-    words = shlex.split(done.stdout.partition("--logdir ")[2].splitlines()[0])
-    assert words == [str(jobs[0].relative_to(tmp_path))]
-    evaluated = zoo("evaluate", f"checkpoint={words[0]}")
+    runs = re.findall(r"^run +(.+)$", done.stdout, flags=re.MULTILINE)
+    assert str(jobs[0].relative_to(tmp_path)) in runs
+    evaluated = zoo("evaluate", f"checkpoint={runs[0]}")
     assert evaluated.returncode == 0, evaluated.stderr
 
 
 # --- going on --------------------------------------------------------------------------------
+
+
+def resume(composed: Callable[..., Any], path: Path | str, *overrides: str) -> None:
+    """Continue a run in a later second than it began, as a second command would.
+
+    TensorBoard sorts event files by name, in which seconds come first.
+    """
+    began = [int(file.name.split(".")[3]) for file in run_folder(path).glob("events.*")]
+    for _ in deadline(5):
+        if int(time.time()) > max(began, default=0):
+            break
+    train(composed(f"resume={path}", *overrides))
+
 
 PLAIN = ("scheduler=none", "data=iris")
 
@@ -359,7 +377,7 @@ def test_three_epochs_and_three_more_are_six(
     six = run(composed, tmp_path / "six", *PLAIN, *extra, "trainer.max_epochs=6")
     half = run(composed, tmp_path / "half", *PLAIN, *extra, "trainer.max_epochs=3")
     assert not same(weights(half), weights(six))
-    train(composed(f"resume={half}", "trainer.max_epochs=6"))
+    resume(composed, half, "trainer.max_epochs=6")
     assert same(weights(half), weights(six))
     assert same(weights(half, "best.ckpt"), weights(six, "best.ckpt"))
     for tag in ("val/loss", "val/accuracy", "train/loss", "train/accuracy"):
@@ -372,7 +390,7 @@ def test_resumed_run_goes_on_in_its_folder_and_event_stream(
 ) -> None:
     folder = run(composed, tmp_path / "a", *PLAIN, "trainer.max_epochs=3")
     before = curves(folder)
-    train(composed(f"resume={folder}", "trainer.max_epochs=6"))
+    resume(composed, folder, "trainer.max_epochs=6")
     after = curves(folder)
     assert list(tmp_path.iterdir()) == [folder]
     assert len(after["val/loss"]) == 6
@@ -389,30 +407,33 @@ def test_resume_takes_relative_paths_and_checkpoint_files(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     folder = run(composed, tmp_path / "a", *PLAIN, "trainer.max_epochs=1")
-    train(composed("resume=a", "trainer.max_epochs=2"))
+    resume(composed, "a", "trainer.max_epochs=2")
     assert len(curves(folder)["val/loss"]) == 2
-    train(composed("resume=a/checkpoints/last.ckpt", "trainer.max_epochs=3"))
+    resume(composed, "a/checkpoints/last.ckpt", "trainer.max_epochs=3")
     assert len(curves(folder)["val/loss"]) == 3
 
 
 def test_moved_run_goes_on_where_it_is_now(composed: Callable[..., Any], tmp_path: Path) -> None:
     old = run(composed, tmp_path / "old", *PLAIN, "trainer.max_epochs=1")
     new = old.rename(tmp_path / "new")
-    train(composed(f"resume={new}", "trainer.max_epochs=2"))
+    resume(composed, new, "trainer.max_epochs=2")
     assert not old.exists()
     assert len(curves(new)["val/loss"]) == 2
 
 
 def test_run_without_events_can_go_on(composed: Callable[..., Any], tmp_path: Path) -> None:
     folder = run(composed, tmp_path / "a", *PLAIN, "trainer.max_epochs=1", "logger=none")
-    train(composed(f"resume={folder}", "trainer.max_epochs=2"))
+    resume(composed, folder, "trainer.max_epochs=2")
     assert metrics(folder)["best/epoch"] in (0, 1)
     assert not list(folder.glob("events.*"))
 
 
-@pytest.mark.parametrize(
-    "override",
-    [
+def test_resume_refuses_what_would_make_it_another_run(
+    composed: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = run(composed, tmp_path / "a", *PLAIN, "debug=fast")
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    for override in (
         "seed=1",
         "model=cnn",
         "model.net.dropout=0.5",
@@ -420,15 +441,9 @@ def test_run_without_events_can_go_on(composed: Callable[..., Any], tmp_path: Pa
         "data=wine",
         "data.batch_size=3",
         "loss.label_smoothing=0.1",
-    ],
-)
-def test_resume_refuses_what_would_make_it_another_run(
-    composed: Callable[..., Any], tmp_path: Path, override: str
-) -> None:
-    folder = run(composed, tmp_path / "a", *PLAIN, "debug=fast")
-    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-    with pytest.raises(ConfigError, match=re.escape(override)):
-        train(composed(f"resume={folder}", "trainer.max_epochs=2", override))
+    ):
+        with pytest.raises(ConfigError, match=re.escape(override)):
+            train(composed(f"resume={folder}", "trainer.max_epochs=2", override))
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
@@ -463,7 +478,7 @@ def test_stopped_anywhere_and_resumed_is_the_whole_run(
     signal.signal(signal.SIGINT, before)
     stopped = tmp_path / "stopped"
     assert not (stopped / "metrics.json").exists()
-    train(composed(f"resume={stopped}"))
+    resume(composed, stopped)
     assert same(weights(stopped), weights(whole))
     assert curves(stopped)["val/loss"] == curves(whole)["val/loss"]
     assert metrics(stopped)["test/loss"] == metrics(whole)["test/loss"]
@@ -486,7 +501,7 @@ def test_training_numbers_of_an_interrupted_epoch_count_all_of_it(
         with pytest.raises(KeyboardInterrupt):
             run(composed, tmp_path / "stopped", *words)
     signal.signal(signal.SIGINT, before)
-    train(composed(f"resume={tmp_path / 'stopped'}"))
+    resume(composed, tmp_path / "stopped")
     assert metrics(tmp_path / "stopped") == metrics(whole)
 
 

@@ -12,6 +12,18 @@ import torch
 from torch import nn
 
 FORMAT = 1
+# What torch raises for files that are cut short, altered or something else.
+DAMAGED = (
+    pickle.UnpicklingError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
 NET = "net."  # where a training module keeps its net
 
 
@@ -39,7 +51,8 @@ def load(path: str | Path) -> nn.Module:
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
-        raise CheckpointError(f"{file}: the weights do not fit their recipe: {error}") from error
+        text = " ".join(str(error).split())
+        raise CheckpointError(f"{file}: the weights do not fit their recipe: {text}") from error
     return net.eval()
 
 
@@ -71,11 +84,11 @@ def read(file: Path) -> dict[str, Any]:
     """
     try:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
+    except DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{file} is damaged or not a checkpoint ({reason[:100]})") from error
     recipe = checkpoint.get("zoo") if isinstance(checkpoint, dict) else None
-    if not isinstance(recipe, dict) or "state_dict" not in checkpoint:
+    if not isinstance(recipe, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise CheckpointError(f"{file} is not a checkpoint of the zoo: it has no recipe")
     if recipe.get("format") != FORMAT:
         raise CheckpointError(

@@ -24,10 +24,10 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     """
     if cfg.split not in SPLITS:
         raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}, got {cfg.split!r}")
+    from zoo.build import make
     from zoo.checkpoint import CheckpointError, checkpoint_file, read
     from zoo.report import print_table, say
     from zoo.runs import build, quiet, scalars
-    from zoo.validation import make
 
     quiet()
     try:

@@ -16,12 +16,12 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
+from zoo.build import build_model, make, reason
 from zoo.callbacks import Checkpoint, TensorBoardSummary
 from zoo.checkpoint import CheckpointError, checkpoint_file, read, recipe
 from zoo.config import ConfigError, fill, plain, run_folder, trusted
 from zoo.lit.logger import TensorBoard
 from zoo.report import print_table, say, shown, write_metrics
-from zoo.validation import build_model, make, reason
 
 if TYPE_CHECKING:
     from zoo.data import DataModule
@@ -107,12 +107,18 @@ def fit(
     """Fit.
 
     Raises:
+        ConfigError: a part refused the first batch.
         KeyboardInterrupt: stopped by Ctrl-C; the message says how to go on.
     """
     try:
         trainer.fit(module, data, ckpt_path=checkpoint)
     except SIGTERMException:
         raise
+    except ValueError as error:
+        if trainer.global_step:
+            raise
+        # Nothing has been learned yet: the parts do not fit the data, or each other.
+        raise ConfigError(reason(error)) from error
     except SystemExit:  # Lightning's answer to Ctrl-C
         kept = (folder / "checkpoints" / "last.ckpt").is_file()
         remedy = (

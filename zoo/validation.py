@@ -13,24 +13,12 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from zoo.config import ConfigError, conf_dir, fill, nodes, suggest
+from zoo.config import ConfigError, conf_dir, nodes, suggest
+from zoo.rehearsal import rehearse
 
-# Stand-ins for what only the data knows.
-REHEARSAL = {
-    "in_features": 64,
-    "in_shape": [1, 256, 256],
-    "in_channels": 1,
-    "out_features": 2,
-    "num_classes": 2,
-    "readout": "last",
-    "embedding": None,
-    "scale": [1.0],
-}
 # Views that a net can read when its own YAML asks for the one on the left.
 READS = {
     "vector": ("vector", "image", "rows", "pixels", "sequence"),  # flattened
@@ -157,88 +145,43 @@ def describe(hint: Any) -> str:
 
 
 def check_partners(cfg: DictConfig) -> None:
-    """Check that the model can read the data, and that the loss can read the targets."""
+    """Check that model, data, loss and metrics have the same thing in mind."""
     data = get_object(cfg.data._target_)
-    view, model = cfg.data.view, cfg.choices.model
-    if view not in data.views:
-        raise ConfigError(
-            f"model={model} reads data.view={view}, but data={cfg.choices.data} offers only "
-            f"{', '.join(data.views)}; models that read those: {', '.join(_models_for(data.views))}"
-        )
+    view, model, name = cfg.data.view, cfg.choices.model, cfg.choices.data
     asked = _view_of(model)
+    if view not in data.views and view == asked:
+        readers = ", ".join(_models_for(data.views))
+        raise ConfigError(
+            f"model={model} reads data.view={view}, but data={name} offers only "
+            f"{', '.join(data.views)}; models that read those: {readers}"
+        )
+    if view not in data.views:
+        raise ConfigError(f"data={name} offers no data.view={view}{suggest(view, data.views)}")
     if asked and view not in READS.get(asked, (view,)):
         raise ConfigError(
             f"model={model} cannot read data.view={view}; it reads {', '.join(READS[asked])}"
         )
-    loss = get_object(cfg.loss._target_)
     autoencoder = cfg.model._target_.endswith("LitAutoencoder")
     target = "values" if autoencoder else data.target
-    if loss.target != target:
-        what = "an autoencoder's target, its input," if autoencoder else f"data={cfg.choices.data}"
+    whose = "an autoencoder's target, its input," if autoencoder else f"data={name}"
+    check_target(f"loss={cfg.choices.loss}", cfg.loss, target, whose)
+    for key, metric in (cfg.metrics or {}).items():
+        check_target(f"metrics.{key}", metric, target, whose)
+
+
+def check_target(what: str, node: DictConfig, target: str, whose: str) -> None:
+    """Check that a loss or metric compares what there is to compare."""
+    wanted = getattr(get_object(node._target_), "target", target)
+    if wanted != target:
         kinds = {"classes": "class labels", "values": "numbers"}
-        remedy = {"classes": "loss=cross_entropy", "values": "loss=mse, mae or huber"}
+        remedy = {
+            "classes": "loss=cross_entropy and metrics=classification",
+            "values": "loss=mse, mae or huber and metrics=regression",
+        }
         raise ConfigError(
-            f"loss={cfg.choices.loss} compares {kinds[loss.target]}, but {what} has "
-            f"{kinds[target]}; use {remedy[target]}"
+            f"{what} compares {kinds[wanted]}, but {whose} has {kinds[target]}; "
+            f"use {remedy[target]}"
         )
-
-
-def rehearse(cfg: DictConfig) -> None:
-    """Build everything once from stand-in sizes and without memory, so that ranges are checked."""
-    parts = ("loss", "metrics", "regularization", "model", "optimizer", "scheduler")
-    stage = OmegaConf.create(
-        {key: OmegaConf.to_container(cfg[key], resolve=True) for key in parts if cfg[key]}
-    )
-    fill(stage, REHEARSAL)
-    steps = {
-        "data": lambda: make(cfg.data),
-        "optimizer": lambda: _rehearse_optimizer(stage),
-        "model": lambda: build_model(stage),
-    }
-    for place, step in steps.items():
-        try:
-            with torch.device("meta"):
-                step()
-        except (InstantiationException, ValueError, TypeError) as error:
-            complaint = reason(error, place)
-            if not any(
-                f"`{size}`" in complaint for size in REHEARSAL
-            ):  # stand-ins say nothing about the data
-                raise ConfigError(complaint) from error
-
-
-def _rehearse_optimizer(cfg: DictConfig) -> None:
-    optimizer = make(cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
-    if "scheduler" in cfg:
-        make(cfg.scheduler)(optimizer, total_steps=10, epochs=1)
-
-
-def make(node: Any, **settings: Any) -> Any:
-    """Instantiate a node, with plain lists and dicts as arguments."""
-    return instantiate(node, _convert_="all", **settings)
-
-
-def build_model(cfg: DictConfig) -> Any:
-    """The Lightning module: net, loss, regularization, metrics and optimizer joined."""
-    return make(cfg.model, _partial_=True)(
-        loss=make(cfg.loss),
-        regularization=make(cfg.get("regularization")),
-        metrics=make(cfg.get("metrics")),
-        optimizer=make(cfg.optimizer),
-        scheduler=make(cfg.get("scheduler")),
-    )
-
-
-def reason(error: BaseException, place: str = "") -> str:
-    """The sentence at the bottom of an error that Hydra wrapped, and where it arose."""
-    if isinstance(error, InstantiationException):
-        key = "full_key: "
-        lines = [line.removeprefix(key) for line in str(error).splitlines() if line.startswith(key)]
-        place = lines[0] if lines else place
-        while error.__cause__ is not None:
-            error = error.__cause__
-    text = " ".join(str(error).split())
-    return f"{place}: {text}" if place else text
 
 
 def _hints(target: Any) -> dict[str, Any]:

@@ -26,9 +26,7 @@ def _seed() -> None:
 
 def over_batches(metric: Metric, prediction: Tensor, target: Tensor) -> float:
     """The value after batches of 4, 5, 1 and the rest."""
-    parts = zip(
-        prediction.tensor_split(PARTS), target.tensor_split(PARTS), strict=True
-    )
+    parts = zip(prediction.tensor_split(PARTS), target.tensor_split(PARTS), strict=True)
     for p, t in parts:
         metric.update(p, t)
     return metric.compute().item()

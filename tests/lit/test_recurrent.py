@@ -23,7 +23,7 @@ def _seed() -> None:
 
 
 def written_out(net: RNN, x: Tensor, cut: int | None) -> Tensor:
-    """Outputs (B, T, K) of a one-layer tanh RNN; every `cut` steps the state forgets its history."""
+    """Outputs (B, T, K) of a tanh RNN; every `cut` steps the state forgets its history."""
     cell = net.recurrent
     h = torch.zeros(len(x), cell.hidden_size)
     outputs = []
@@ -177,9 +177,7 @@ def test_validation_between_batches_leaves_the_training_stream_alone(
 ) -> None:
     train, val = stream(8), stream(4)
     alone = fitted(fit, train, None)
-    torch.testing.assert_close(
-        fitted(fit, train, val, val_check_interval=1), alone, rtol=0, atol=0
-    )
+    torch.testing.assert_close(fitted(fit, train, val, val_check_interval=1), alone, rtol=0, atol=0)
 
 
 def test_training_streams_as_a_loop_written_out(fit: Callable[..., Any]) -> None:

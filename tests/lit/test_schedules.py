@@ -172,9 +172,7 @@ def test_in_a_run_the_length_is_the_number_of_updates(fit: Callable[..., Any]) -
         scheduler=schedules.cosine,
     )
     split = Split(torch.randn(10, 3), torch.randn(10, 1))
-    fit(
-        module, split, batch_size=2, max_epochs=2, accumulate_grad_batches=2, callbacks=[watch]
-    )
+    fit(module, split, batch_size=2, max_epochs=2, accumulate_grad_batches=2, callbacks=[watch])
     assert watch.seen == pytest.approx([0.01 * half_cosine(k / 6, 1.0, 0.0) for k in range(6)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -94,6 +95,8 @@ class Checkpoint(callbacks.Checkpoint):
         unfinished = self.dirpath / f".{name}"
         trainer.save_checkpoint(unfinished)
         if trainer.is_global_zero:
+            with open(unfinished, "rb") as file:
+                os.fsync(file.fileno())  # a rename may reach the disk before what it names
             os.replace(unfinished, self.dirpath / name)
 
     def state_dict(self) -> dict[str, Any]:
@@ -113,7 +116,7 @@ class Checkpoint(callbacks.Checkpoint):
 
     def _improves(self, metrics: dict[str, float]) -> bool:
         value = metrics.get(self.monitor)
-        if value is None or self.score is None:
+        if value is None or self.score is None or math.isnan(self.score):
             return True
         return value < self.score if self.mode == "min" else value > self.score
 

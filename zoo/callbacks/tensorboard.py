@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
 from typing import Any, cast
@@ -24,6 +25,8 @@ SKIPPED = (
     "trainer.default_root_dir",
     "trainer.profiler",
 )
+# Settings that are a number or a flag in one run and a word in the next.
+TEXTS = ("trainer.devices", "trainer.precision", "trainer.deterministic")
 
 
 class TensorBoardSummary(Callback):
@@ -84,9 +87,9 @@ def flat(config: Mapping[str, Any]) -> dict[str, float | bool | str]:
                 continue
             if isinstance(value, Mapping):
                 walk(value, name)
-            elif isinstance(value, bool):
+            elif isinstance(value, bool) and name not in TEXTS:
                 rows[name] = value
-            elif isinstance(value, (int, float)) and name != "trainer.devices":
+            elif isinstance(value, (int, float)) and name not in TEXTS:
                 rows[name] = float(value)
             else:
                 items = value if isinstance(value, list) else [value]
@@ -99,7 +102,9 @@ def flat(config: Mapping[str, Any]) -> dict[str, float | bool | str]:
 def layout(metrics: list[str], penalties: list[str]) -> dict[str, Any]:
     """Custom-scalars charts: training and validation of one number in one picture."""
     charts: dict[str, Any] = {
-        name: ["Multiline", [f"train/{name}", f"val/{name}"]] for name in ["loss", *metrics]
+        # The names are regular expressions: without the end, loss would also show loss_step.
+        name: ["Multiline", [f"train/{name}$", f"val/{name}$"]]
+        for name in ["loss", *metrics]
     }
     if penalties:
         charts["penalties"] = ["Multiline", [f"train/penalty/{name}" for name in penalties]]
@@ -108,9 +113,7 @@ def layout(metrics: list[str], penalties: list[str]) -> dict[str, Any]:
 
 def as_markdown(config: Mapping[str, Any]) -> str:
     """The config as indented text."""
-    from omegaconf import OmegaConf
-
-    return "\n".join(f"    {line}" for line in OmegaConf.to_yaml(dict(config)).splitlines())
+    return "\n".join(f"    {line}" for line in json.dumps(config, indent=2).splitlines())
 
 
 def add_graph(writer: SummaryWriter, net: nn.Module, batch: Any) -> None:

@@ -15,7 +15,8 @@ class Symbols(Generated):
 
     kind = SEQUENCE
     views = (*SEQUENCE.views, "tokens")
-    scalings = ("none",)
+    scalings = ("none", "unit")
+    limits = (0.0, 1.0)  # one-hot
     vocabulary: ClassVar[int]
     embedding: ClassVar[int] = 16  # a width that suits a dozen symbols
 

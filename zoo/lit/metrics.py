@@ -9,23 +9,25 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from zoo.lit.running import summable
+
 
 class Mean(Metric):
     """A sum over a count; a subclass says what a batch adds to both."""
 
     full_state_update = False
-    sum_dtype: ClassVar[torch.dtype] = torch.float32  # of the sum; Apple's GPUs know no float64
+    target: ClassVar[str] = "values"  # or "classes"
     total: Tensor
     count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("total", torch.zeros((), dtype=self.sum_dtype), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def add(self, values: Tensor, count: int) -> None:
         """Add the sum of `values`, which stands for `count` items."""
-        self.total += values.sum()
+        self.total = self.total + summable(values).sum()
         self.count += count
 
     def compute(self) -> Tensor:
@@ -40,7 +42,7 @@ class Accuracy(Mean):
         prediction (..., C), target (...) int64
     """
 
-    sum_dtype = torch.int64
+    target = "classes"
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add a batch."""
@@ -108,6 +110,7 @@ class R2(Metric):
     """
 
     full_state_update = False
+    target: ClassVar[str] = "values"
     sse: Tensor
     sums: Tensor
     squares: Tensor
@@ -115,14 +118,16 @@ class R2(Metric):
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("sse", "sums", "squares", "count"):
+        for name in ("sse", "sums", "squares"):
             self.add_state(name, torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add a batch."""
-        self.sse += (prediction - target).square().sum()
-        self.sums += target.sum()
-        self.squares += target.square().sum()
+        target = summable(target)
+        self.sse = self.sse + (prediction - target).square().sum()
+        self.sums = self.sums + target.sum()
+        self.squares = self.squares + target.square().sum()
         self.count += target.numel()
 
     def compute(self) -> Any:

@@ -24,7 +24,7 @@ class LitRecurrent(LitModel):
         **settings: as in `LitModel`.
 
     Raises:
-        ValueError: `truncate` is not positive.
+        ValueError: `truncate` is not positive, or the net has to see a sequence whole.
     """
 
     def __init__(
@@ -38,13 +38,23 @@ class LitRecurrent(LitModel):
         super().__init__(net, **settings)
         if truncate is not None and truncate < 1:
             raise ValueError(f"`truncate` must be at least 1 step, or null, got {truncate}")
+        if truncate or carry_state:
+            name = "truncate" if truncate else "carry_state"
+            if getattr(net, "directions", 1) == 2:
+                raise ValueError(
+                    f"`{name}` needs a net that only reads forwards, not bidirectional"
+                )
+            if getattr(net, "readout", "last") in ("mean", "max"):
+                raise ValueError(
+                    f"`{name}` needs readout=last or every: {net.readout} is over a whole sequence"
+                )
         self.truncate = truncate
         self.carry_state = carry_state
         self._state: Any = None
 
     def predict(self, batch: Batch) -> Prediction:
         """Compare the net's readout with y."""
-        carried = self._state if self.carry_state else None
+        carried = first(self._state, len(batch.x)) if self.carry_state else None
         if self.truncate and self.training:
             output = self._in_pieces(batch, carried)
         else:
@@ -84,6 +94,13 @@ class LitRecurrent(LitModel):
     def on_test_epoch_start(self) -> None:
         """A stream starts from an empty state."""
         self._state = None
+
+
+def first(state: Any, count: int) -> Any:
+    """The state (layers, B, H) of the first `count` streams; an epoch's last batch may have fewer."""
+    if state is None or isinstance(state, Tensor):
+        return None if state is None else state[:, :count].contiguous()
+    return tuple(s[:, :count].contiguous() for s in state)
 
 
 def detach(state: Tensor | tuple[Tensor, ...]) -> Any:

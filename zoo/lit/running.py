@@ -9,6 +9,14 @@ from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 
 
+def summable(values: Tensor) -> Tensor:
+    """The values in float64: a float32 sum over a long epoch would lose small terms.
+
+    Apple's GPUs know no float64; there they stay as they are.
+    """
+    return values if values.is_mps else values.double()
+
+
 class RunningMeans:
     """Weighted means of named scalars, kept as tensors until they are asked for."""
 
@@ -19,9 +27,7 @@ class RunningMeans:
     def add(self, values: Mapping[str, Tensor], weight: Tensor | int) -> None:
         """Add a batch's means, which count `weight` samples."""
         for name, value in values.items():
-            # A float32 sum over a long epoch would lose small losses; Apple's GPUs know no float64.
-            value = value.detach() if value.is_mps else value.detach().double()
-            term = value * weight
+            term = summable(value.detach()) * weight
             self._sums[name] = self._sums[name] + term if name in self._sums else term
         self._weight = self._weight + weight
 

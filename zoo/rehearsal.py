@@ -1,0 +1,97 @@
+"""A first training step on torch's meta device: every part meets the others, nothing is computed.
+
+It comes before the data is read, so sizes that only the data knows are stand-ins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from zoo.build import build_model, make, reason
+from zoo.config import ConfigError, fill
+
+# Images may be too small for some nets and too large for others; a net that no size suits is wrong.
+SIZES = (32, 256)
+
+
+def rehearse(cfg: DictConfig) -> None:
+    """Build everything once, without memory, and take a step, so that ranges and shapes are checked.
+
+    Raises:
+        ConfigError: the sentence of the part that refused.
+    """
+    _try("data", lambda: make(cfg.data))
+    parts = ("loss", "metrics", "regularization", "model", "optimizer", "scheduler")
+    stage = OmegaConf.create(
+        {key: OmegaConf.to_container(cfg[key], resolve=True) for key in parts if cfg[key]}
+    )
+    _try("optimizer", lambda: _optimizer(stage))
+    complaints = []
+    for size in SIZES:
+        try:
+            _try("model", lambda size=size: _step(stage, cfg.data, size))  # type: ignore[misc]
+            return
+        except ConfigError as complaint:
+            complaints.append(complaint)
+    raise complaints[0]
+
+
+def _try(place: str, action: Callable[[], object]) -> None:
+    try:
+        with torch.device("meta"), torch.random.fork_rng([]):
+            action()
+    except (InstantiationException, ValueError, TypeError) as error:
+        raise ConfigError(reason(error, place)) from error
+    except (NotImplementedError, RuntimeError):
+        return  # a part that looks at numbers, of which there are none here
+
+
+def _optimizer(cfg: DictConfig) -> None:
+    optimizer = make(cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
+    if "scheduler" in cfg:
+        make(cfg.scheduler)(optimizer, total_steps=10, epochs=1)
+
+
+def _step(cfg: DictConfig, data: DictConfig, size: int) -> None:
+    stage, facts = OmegaConf.create(cfg), stand_ins(data, size)
+    outputs = facts["out_features"] * make(stage.loss).outputs_per_target
+    fill(stage, {**facts, "out_features": outputs})
+    module = build_model(stage)
+    module.training_step(batch(data, facts), 0)
+
+
+def stand_ins(data: DictConfig, size: int) -> dict[str, Any]:
+    """Facts of the shape that a data set of this class has, with numbers made up."""
+    source = get_object(data._target_)
+    tokens = data.view == "tokens"
+    sequence = "rows" not in source.views and "sequence" in source.views
+    return {
+        "in_features": size,
+        "in_shape": [3, size] if sequence else [3, size, size],
+        "in_channels": 3,
+        "out_features": 2,
+        "num_classes": 2,
+        "readout": source.readout,
+        "embedding": 8 if tokens else None,
+        "scale": [1.0, 1.0],
+        "target": source.target,
+    }
+
+
+def batch(data: DictConfig, facts: dict[str, Any]) -> Any:
+    """Two samples of such a data set, in the view that the model asked for."""
+    from zoo.data import Batch
+
+    shapes = {"vector": [facts["in_features"]], "image": facts["in_shape"], "tokens": [4]}
+    shape = shapes.get(data.view, [4, facts["in_features"]])
+    x = torch.zeros(2, *shape, dtype=torch.int64 if data.view == "tokens" else torch.float32)
+    steps = [4] if facts["readout"] == "every" else []
+    if facts["target"] == "classes":
+        return Batch(x, torch.zeros(2, *steps, dtype=torch.int64))
+    return Batch(x, torch.zeros(2, *steps, facts["out_features"]))
