@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,13 +84,17 @@ def read(file: Path) -> dict[str, Any]:
         CheckpointError: damaged, not ours, or of a newer format.
     """
     try:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch suspects of a damaged file, we say
+            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{file} is damaged or not a checkpoint ({reason[:100]})") from error
     recipe = checkpoint.get("zoo") if isinstance(checkpoint, dict) else None
     if not isinstance(recipe, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise CheckpointError(f"{file} is not a checkpoint of the zoo: it has no recipe")
+    if not isinstance(recipe.get("config"), dict):
+        raise CheckpointError(f"{file} is not a whole checkpoint of the zoo: it has no config")
     if recipe.get("format") != FORMAT:
         raise CheckpointError(
             f"{file} has format {recipe.get('format')!r}; this version reads {FORMAT}"

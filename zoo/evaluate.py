@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from zoo import cli
 from zoo.config import ConfigError, trusted
@@ -22,6 +22,8 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     Raises:
         ConfigError: no such checkpoint or split, or a damaged file.
     """
+    if OmegaConf.is_missing(cfg, "checkpoint"):
+        raise ConfigError("name what to evaluate: checkpoint=<run folder or .ckpt file>")
     if cfg.split not in SPLITS:
         raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}, got {cfg.split!r}")
     from zoo.build import make
@@ -36,7 +38,8 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     except CheckpointError as error:
         raise ConfigError(str(error)) from error
     run = trusted(checkpoint["zoo"]["config"], str(file))
-    run.data.batch_size = cfg.batch_size
+    if cfg.batch_size is not None:
+        run.data.batch_size = cfg.batch_size
     data, module = build(run)
     module.load_state_dict(checkpoint["state_dict"])
     trainer = make(cfg.trainer, logger=False, enable_checkpointing=False)

@@ -21,7 +21,7 @@ SIZES = (32, 256)
 
 
 def rehearse(cfg: DictConfig) -> None:
-    """Build everything once, without memory, and take a step, so that ranges and shapes are checked.
+    """Build everything once, without memory, and take a step: ranges and shapes are checked.
 
     Raises:
         ConfigError: the sentence of the part that refused.
@@ -46,7 +46,7 @@ def _try(place: str, action: Callable[[], object]) -> None:
     try:
         with torch.device("meta"), torch.random.fork_rng([]):
             action()
-    except (InstantiationException, ValueError, TypeError) as error:
+    except (InstantiationException, ValueError, TypeError, LookupError) as error:
         raise ConfigError(reason(error, place)) from error
     except (NotImplementedError, RuntimeError):
         return  # a part that looks at numbers, of which there are none here
@@ -60,8 +60,12 @@ def _optimizer(cfg: DictConfig) -> None:
 
 def _step(cfg: DictConfig, data: DictConfig, size: int) -> None:
     stage, facts = OmegaConf.create(cfg), stand_ins(data, size)
-    outputs = facts["out_features"] * make(stage.loss).outputs_per_target
-    fill(stage, {**facts, "out_features": outputs})
+    outputs = make(stage.loss).outputs_per_target
+    net = stage.model.net
+    typed = {key: net[key] for key in net if not OmegaConf.is_missing(net, key)}
+    facts |= {key: typed[key] for key in ("in_features", "in_shape", "in_channels") if key in typed}
+    facts["out_features"] = typed.get("out_features", 2 * outputs) // outputs
+    fill(stage, {**facts, "out_features": facts["out_features"] * outputs})
     module = build_model(stage)
     module.training_step(batch(data, facts), 0)
 

@@ -180,14 +180,26 @@ def continued(cfg: DictConfig) -> tuple[DictConfig, Path]:
     words = [w for w in HydraConfig.get().overrides.task if not w.startswith("resume=")]
     for override in OverridesParser.create().parse_overrides(words):
         key = override.key_or_group
-        if not key.startswith(("trainer.", "callbacks.", "data.batch_size")):
+        if not key.startswith(("trainer.", "callbacks.")):
             raise ConfigError(
                 f"{override.input_line!r} would make it another run; with resume only trainer.… "
                 "and callbacks.… can change"
             )
         OmegaConf.update(saved, key, override.value())
-    saved.run_dir = str(run_folder(cfg.resume))
-    return saved, file
+    return moved(saved, saved.run_dir, str(run_folder(cfg.resume))), file
+
+
+def moved(cfg: DictConfig, old: str, new: str) -> DictConfig:
+    """The config of a run whose folder was at `old` when it was written, and is now at `new`."""
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: walk(value) for key, value in node.items()}
+        if isinstance(node, str) and (node == old or node.startswith(f"{old}/")):
+            return new + node[len(old) :]
+        return [walk(value) for value in node] if isinstance(node, list) else node
+
+    return OmegaConf.create(walk(plain(cfg)), flags={"struct": True})
 
 
 def quiet() -> None:

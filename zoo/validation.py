@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import collections.abc
 import inspect
+import os
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
@@ -25,6 +29,7 @@ READS = {
     "image": ("image",),
     "sequence": ("sequence", "rows", "pixels", "tokens"),
 }
+LEAST = {"log_every_n_steps": 1, "accumulate_grad_batches": 1, "gradient_clip_val": 0.0}
 WORDS = {
     int: "a whole number",
     float: "a number",
@@ -44,15 +49,18 @@ def check(cfg: DictConfig) -> None:
     check_top(cfg)
     for path, node in nodes(cfg):
         check_arguments(path, node)
+    check_trainer(cfg)
     check_partners(cfg)
     rehearse(cfg)
+    check_monitor(cfg)
 
 
 def check_top(cfg: DictConfig) -> None:
     """Check the keys that belong to the run as a whole."""
     main: Any = OmegaConf.load(conf_dir() / "train.yaml")
-    groups = [str(key) for entry in main.pop("defaults") if entry != "_self_" for key in entry]
-    groups = [group for group in groups if " " not in group]  # "optional …", "override …"
+    defaults = [entry for entry in main.pop("defaults") if entry != "_self_"]
+    groups = [str(key) for entry in defaults for key, choice in entry.items() if choice]
+    groups = [group for group in groups if not group.startswith("override ")]
     known = [*groups, *(str(key) for key in main if key != "hydra")]
     for key in cfg:
         if key not in known:
@@ -62,6 +70,38 @@ def check_top(cfg: DictConfig) -> None:
             raise ConfigError(f"`{key}` is missing; a run cannot do without it")
     if type(cfg.seed) is not int or not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"`seed` must be a whole number from 0 to 2**32 - 1, got {cfg.seed!r}")
+    for override in _overrides():
+        if override.startswith(("choices.", "run_dir=")):
+            remedy = "hydra.run.dir=…" if override.startswith("run_dir") else "the group itself"
+            raise ConfigError(f"{override!r} only records what was chosen; override {remedy}")
+
+
+def check_trainer(cfg: DictConfig) -> None:
+    """Check the flags that Lightning takes without a look at them."""
+    trainer = cfg.trainer
+    for name, least in LEAST.items():
+        value = trainer.get(name)
+        if value is not None and value < least:
+            raise ConfigError(f"`trainer.{name}` must be at least {least}, got {value}")
+    cores = os.cpu_count() or 1
+    on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
+    if on_cpu and isinstance(trainer.devices, int) and trainer.devices > cores:
+        raise ConfigError(
+            f"`trainer.devices` must be at most {cores}, the number of processor cores, got "
+            f"{trainer.devices}"
+        )
+    if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"trainer.accelerator={trainer.accelerator}: no GPU; use trainer=cpu")
+    sweep = HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
+    if sweep and trainer.strategy == "ddp":
+        raise ConfigError(
+            "trainer.strategy=ddp would start the whole sweep again in each process; use "
+            "trainer.strategy=ddp_spawn with -m"
+        )
+
+
+def check_monitor(cfg: DictConfig) -> None:
+    """Check that what decides on the best epoch will be logged."""
     names = ["loss", *(cfg.metrics or {})]
     if cfg.loss._target_.endswith("NegativeELBO"):
         names += ["reconstruction", "kl", "negative_elbo"]
@@ -125,6 +165,8 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, Mapping)
     if not isinstance(value, list):
         return False
+    if origin is tuple and Ellipsis not in arguments:
+        return len(value) == len(arguments) and all(map(fits, value, arguments))
     item = arguments[0] if arguments else Any
     return all(fits(v, item) for v in value)
 
@@ -139,6 +181,8 @@ def describe(hint: Any) -> str:
         return " or ".join(repr(argument) for argument in arguments)
     if inspect.isclass(origin) and issubclass(origin, collections.abc.Mapping):
         return "a mapping"
+    if origin is tuple and Ellipsis not in arguments:
+        return f"a list of {len(arguments)}, each item {describe(arguments[0])}"
     if inspect.isclass(origin) and issubclass(origin, collections.abc.Iterable):
         return f"a list, each item {describe(arguments[0])}" if arguments else "a list"
     return WORDS.get(hint, getattr(hint, "__name__", str(hint)))
@@ -182,6 +226,10 @@ def check_target(what: str, node: DictConfig, target: str, whose: str) -> None:
             f"{what} compares {kinds[wanted]}, but {whose} has {kinds[target]}; "
             f"use {remedy[target]}"
         )
+
+
+def _overrides() -> list[str]:
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
 def _hints(target: Any) -> dict[str, Any]:

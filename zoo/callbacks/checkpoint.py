@@ -64,8 +64,8 @@ class Checkpoint(callbacks.Checkpoint):
             self._random = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Save and stop if Ctrl-C asked for it."""
-        if self._interrupted:
+        """Save and stop if Ctrl-C asked for it; after an epoch's last step the epoch ends first."""
+        if self._interrupted and not trainer.is_last_batch:
             self.save(trainer, LAST)
             raise KeyboardInterrupt
 
@@ -84,6 +84,8 @@ class Checkpoint(callbacks.Checkpoint):
         if improved and trainer.is_global_zero:
             shutil.copyfile(self.dirpath / LAST, self.dirpath / f".{BEST}")
             os.replace(self.dirpath / f".{BEST}", self.dirpath / BEST)
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Ctrl-C is Python's own again."""

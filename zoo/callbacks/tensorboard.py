@@ -10,6 +10,7 @@ from typing import Any, cast
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
@@ -61,13 +62,14 @@ class TensorBoardSummary(Callback):
             self._write_session(writer, start=False)
 
     def _write_session(self, writer: SummaryWriter, start: bool) -> None:
-        # torch's triple also holds an experiment summary. TensorBoard keeps an arbitrary one of
-        # those, and with it the columns of that run alone; from session summaries it forms the
-        # union over all runs itself.
-        _, session_start, session_end = hparams(flat(self.config), {})
+        # torch's `add_hparams` also writes an experiment summary. TensorBoard keeps an arbitrary
+        # one of those, and with it the columns of that run alone; from session summaries it forms
+        # the union over all runs itself.
+        # TensorBoard's own function for the start keeps true and false apart from 1 and 0.
+        _, _, session_end = hparams({}, {})
         file_writer = writer._get_file_writer()
         assert file_writer is not None
-        file_writer.add_summary(session_start if start else session_end)
+        file_writer.add_summary(hparams_pb(flat(self.config), "") if start else session_end)
 
 
 def writer_of(trainer: pl.Trainer) -> SummaryWriter | None:
@@ -107,7 +109,7 @@ def layout(metrics: list[str], penalties: list[str]) -> dict[str, Any]:
         for name in ["loss", *metrics]
     }
     if penalties:
-        charts["penalties"] = ["Multiline", [f"train/penalty/{name}" for name in penalties]]
+        charts["penalties"] = ["Multiline", [f"train/penalty/{name}$" for name in penalties]]
     return {"training and validation": charts}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -150,17 +151,6 @@ class LitModel(pl.LightningModule):
         """The metrics of "train", "val" or "test" by name."""
         return dict(self.metrics[f"{stage}_metrics"].items())  # type: ignore[operator]
 
-    def on_train_batch_end(self, *args: Any) -> None:
-        """Write the loss of the last interval and the learning rate, once per interval."""
-        if self.trainer.loggers and self.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            values = self.means["interval"].drain(self.trainer.strategy)
-            if values:
-                lr = self.trainer.optimizers[0].param_groups[0]["lr"]
-                row = {"lr": lr, "epoch": self.current_epoch}
-                row.update({f"train/{name}": value for name, value in values.items()})
-                for logger in self.trainer.loggers:
-                    logger.log_metrics(row, step=self.global_step)
-
     def on_train_epoch_end(self) -> None:
         """Log the means and metrics of the epoch."""
         self._log_epoch("train")
@@ -181,25 +171,62 @@ class LitModel(pl.LightningModule):
         self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, sync_dist=True)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Update the weights, then project them onto the constraints."""
+        """Update the weights, project them onto the constraints, and log once per interval."""
         super().optimizer_step(*args, **kwargs)
         for constraint in self.constraints:
             constraint.project_(self.net)
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if self.trainer.loggers and self.global_step % every == 0:
+            row = {"lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
+            for name, value in self.means["interval"].drain(self.trainer.strategy).items():
+                row[f"train/{name}"] = value
+            for logger in self.trainer.loggers:
+                logger.log_metrics(row, step=self.global_step)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with no decay on biases and norms, and its schedule over the whole run."""
         optimizer = self.optimizer(decay_groups(self.net))
         if self.scheduler is None:
             return optimizer
-        total = self.trainer.estimated_stepping_batches
-        if total == float("inf"):
-            raise ValueError("a schedule needs an end: set trainer.max_epochs, or scheduler=none")
-        schedule = self.scheduler(optimizer, total_steps=int(total), epochs=self.trainer.max_epochs)
+        total, epochs = total_steps(self.trainer), self.trainer.max_epochs or -1
+        schedule = self.scheduler(optimizer, total_steps=total, epochs=epochs)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the recipe, so that `zoo.load` can build the net without this module."""
+        """Store the recipe, for `zoo.load`, and the sums of an epoch that is not over."""
         checkpoint["zoo"] = self.recipe
+        checkpoint["means"] = {stage: self.means[stage].state() for stage in ("train", "interval")}
+        checkpoint["metrics"] = {
+            name: {key: torch.clone(getattr(metric, key)) for key in metric.metric_state}
+            for name, metric in self.metrics_of("train").items()
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the sums of the epoch that is continued."""
+        for stage, state in checkpoint.get("means", {}).items():
+            self.means[stage].restore(state, self.device)
+        for name, metric in self.metrics_of("train").items():
+            for key, value in checkpoint.get("metrics", {}).get(name, {}).items():
+                setattr(metric, key, value.to(self.device))
+
+
+def total_steps(trainer: pl.Trainer) -> int:
+    """Updates of the whole run.
+
+    Lightning's own estimate reads the loaders before a continued run has restored their position.
+
+    Raises:
+        ValueError: the run has no end.
+    """
+    limits = [trainer.max_steps] if trainer.max_steps >= 0 else []
+    if trainer.max_epochs is not None and trainer.max_epochs >= 0:
+        batches = len(trainer.datamodule.train_dataloader())  # type: ignore[attr-defined]
+        limit = trainer.limit_train_batches
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        limits.append(math.ceil(batches / trainer.accumulate_grad_batches) * trainer.max_epochs)
+    if not limits:
+        raise ValueError("a schedule needs an end: set trainer.max_epochs, or scheduler=none")
+    return min(limits)
 
 
 def sum_of(terms: Mapping[str, Tensor]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 
@@ -27,6 +29,10 @@ class TensorBoard(TensorBoardLogger):
     def writer(self) -> SummaryWriter:
         """The event writer; a no-op on all processes but the first."""
         return self.experiment
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Write scalars, but not the `epoch` that Lightning adds."""
+        super().log_metrics({k: v for k, v in metrics.items() if k != "epoch"}, step)
 
     def save(self) -> None:
         """Flush the events; leave no hparams.yaml."""

@@ -97,7 +97,7 @@ class LitRecurrent(LitModel):
 
 
 def first(state: Any, count: int) -> Any:
-    """The state (layers, B, H) of the first `count` streams; an epoch's last batch may have fewer."""
+    """The state (layers, B, H) of the first `count` streams; a last batch may have fewer."""
     if state is None or isinstance(state, Tensor):
         return None if state is None else state[:, :count].contiguous()
     return tuple(s[:, :count].contiguous() for s in state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from lightning.pytorch.strategies import Strategy
@@ -42,3 +43,12 @@ class RunningMeans:
         self._sums, self._weight = {}, 0
         *sums, total = totals.tolist()
         return {name: value / total for name, value in zip(names, sums, strict=True)}
+
+    def state(self) -> dict[str, Any]:
+        """What has been added so far, as plain containers of tensors."""
+        return {"sums": dict(self._sums), "weight": torch.as_tensor(self._weight)}
+
+    def restore(self, state: dict[str, Any], device: torch.device) -> None:
+        """Go on from such a state."""
+        self._sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self._weight = state["weight"].to(device)
