@@ -64,7 +64,8 @@ def _step(cfg: DictConfig, data: DictConfig, size: int) -> None:
     net = stage.model.net
     typed = {key: net[key] for key in net if not OmegaConf.is_missing(net, key)}
     facts |= {key: typed[key] for key in ("in_features", "in_shape", "in_channels") if key in typed}
-    facts["out_features"] = typed.get("out_features", 2 * outputs) // outputs
+    classes = len(stage.loss.get("class_weights") or (0, 1))  # who types weights knows the classes
+    facts["out_features"] = typed.get("out_features", classes * outputs) // outputs
     fill(stage, {**facts, "out_features": facts["out_features"] * outputs})
     module = build_model(stage)
     module.training_step(batch(data, facts), 0)
@@ -83,7 +84,7 @@ def stand_ins(data: DictConfig, size: int) -> dict[str, Any]:
         "num_classes": 2,
         "readout": source.readout,
         "embedding": 8 if tokens else None,
-        "scale": [1.0, 1.0],
+        "scale": [1.0],
         "target": source.target,
     }
 

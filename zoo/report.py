@@ -23,14 +23,16 @@ def print_table(title: str, metrics: Mapping[str, float]) -> None:
     """Print final metrics, a row for each and a column for each stage."""
     stages = [s for s in STAGES if any(key.startswith(f"{s}/") for key in metrics)]
     names = dict.fromkeys(key.partition("/")[2] for key in metrics)
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table()
     table.add_column("metric")
     for stage in stages:
         table.add_column(stage, justify="right")
     for name in names:
         values = [metrics.get(f"{stage}/{name}") for stage in stages]
         table.add_row(name, *["" if value is None else f"{value:.4g}" for value in values])
-    Console().print(table)
+    console = Console()
+    console.print(f"\n[bold]{title}[/bold]", highlight=False)
+    console.print(table)
 
 
 def shown(path: str | Path) -> str:
