@@ -1,10 +1,10 @@
 """Who may import whom: torch is the ground floor, Lightning the first, Hydra only the roof."""
 
 import ast
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,14 +31,17 @@ ALLOWED = {
     },
     "callbacks": {
         *(*TORCH, *ANALYSIS, "lightning", "torchmetrics", "tqdm", "rich", "matplotlib"),
-        *("zoo.models", "zoo.losses", "zoo.regularization", "zoo.lit"),
+        *("tensorboard", "zoo.models", "zoo.losses", "zoo.regularization", "zoo.lit"),
     },
     "checkpoint": {*TORCH, "safetensors", "zoo.models"},
     "presets": {*TORCH, "omegaconf", "yaml", "zoo.models", "zoo.config"},
     "__init__": {"zoo.checkpoint", "zoo.presets"},
 }
 # The wiring may import everything; these are the parts that need not be in the table above.
-WIRING = {"cli", "compare", "config", "evaluate", "report", "runs", "train", "validation"}
+WIRING = {
+    *("build", "cli", "config", "evaluate", "mistakes", "rehearsal", "report", "runs"),
+    *("train", "validation"),
+}
 # What a command needs only once its config is composed must not slow down its --help.
 LATE = {"torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard"}
 
@@ -82,22 +85,26 @@ def names(file: str) -> Iterator[str]:
             yield f"zoo.{rest.partition('.')[0]}"
 
 
-def run(code: str) -> str:
-    """What a fresh interpreter prints, all of whose modules it has to load itself."""
-    process = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PACKAGE.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout.strip()
+@pytest.fixture
+def run(call: Callable[..., Any]) -> Callable[[str], str]:
+    """A function (code) -> what a fresh interpreter prints; it has to load all modules itself."""
+
+    def fresh(code: str) -> str:
+        process = call(sys.executable, "-c", code, cwd=PACKAGE.parent)
+        assert process.returncode == 0, process.stderr
+        return process.stdout.strip()
+
+    return fresh
 
 
-def loaded(code: str, *modules: str) -> str:
-    """Which of these modules a fresh interpreter has loaded after `code`."""
-    return run(f"{code}\nimport sys\nprint(*(m for m in {modules!r} if m in sys.modules))")
+@pytest.fixture
+def loaded(run: Callable[[str], str]) -> Callable[..., str]:
+    """A function (code, *modules) -> which of them a fresh interpreter has loaded after `code`."""
+
+    def look(code: str, *modules: str) -> str:
+        return run(f"{code}\nimport sys\nprint(*(m for m in {modules!r} if m in sys.modules))")
+
+    return look
 
 
 def test_there_is_something_to_look_at() -> None:
@@ -123,7 +130,9 @@ def test_what_help_needs_is_light(file: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_commands_import_torch_only_once_the_config_is_composed(command: str) -> None:
+def test_commands_import_torch_only_once_the_config_is_composed(
+    command: str, loaded: Callable[..., str]
+) -> None:
     assert loaded(f"import zoo.{command}", *sorted(LATE)) == ""
 
 
@@ -154,12 +163,14 @@ def test_packages_faces_only_re_export() -> None:
                 assert docstring or face or isinstance(node, ast.ImportFrom), file
 
 
-def test_importing_the_zoo_imports_nothing() -> None:
+def test_importing_the_zoo_imports_nothing(loaded: Callable[..., str]) -> None:
     heavy = ("torch", "lightning", "hydra", "omegaconf", "yaml", "numpy", "sklearn")
     assert loaded("import zoo; dir(zoo); zoo.__version__", *heavy) == ""
 
 
-def test_the_ground_floor_needs_nothing_but_torch(tmp_path: Path) -> None:
+def test_the_ground_floor_needs_nothing_but_torch(
+    run: Callable[[str], str], tmp_path: Path
+) -> None:
     """One interpreter, from the least to the most: what is loaded after each step."""
     file = tmp_path / "net.ckpt"
     others = ("lightning", "pytorch_lightning", "hydra", "torchvision", "torchmetrics")

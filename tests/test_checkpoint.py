@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -66,7 +65,9 @@ def refused(file: Path, *words: str) -> None:
         assert word in message
 
 
-def test_it_loads_where_the_zoo_is_not_installed(run: tuple[Path, FNN], tmp_path: Path) -> None:
+def test_it_loads_where_the_zoo_is_not_installed(
+    run: tuple[Path, FNN], call: Callable[..., Any], tmp_path: Path
+) -> None:
     # A plain interpreter, in another folder; also where this environment has the zoo as a package.
     code = f"""
 import sys
@@ -79,14 +80,8 @@ except ModuleNotFoundError:
     checkpoint = torch.load(sys.argv[1], weights_only=True)
     print(checkpoint["zoo"]["net"], checkpoint["state_dict"]["net.head.weight"].tolist())
 """
-    process = subprocess.run(
-        [sys.executable, "-I", "-c", code, str(run[0] / "checkpoints" / "last.ckpt")],
-        cwd=tmp_path,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    file = run[0] / "checkpoints" / "last.ckpt"
+    process = call(sys.executable, "-I", "-c", code, file, cwd=tmp_path, PYTHONPATH=None)
     assert process.returncode == 0, process.stderr
     assert process.stdout.strip() == f"FNN {run[1].head.weight.tolist()}"
 

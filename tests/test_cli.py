@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,40 +13,32 @@ import yaml
 from zoo.config import conf_dir
 
 ROOT = Path(__file__).parent.parent
-ENV = {
-    **os.environ,
-    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-    "COLUMNS": "120",
-}
 HEAVY = ("torch", "lightning", "torchmetrics", "sklearn", "tensorboard", "numpy")
 
 
-def complete(line: str, command: str = "train") -> list[str]:
-    """What a TAB after `line` offers."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"zoo.{command}", "-sc", "query=bash"],
-        env={**ENV, "COMP_LINE": line, "COMP_POINT": str(len(line))},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split()
+@pytest.fixture
+def complete(call: Callable[..., Any]) -> Callable[[str], list[str]]:
+    """A function (line) -> what a TAB after it offers."""
+
+    def offer(line: str) -> list[str]:
+        words = (sys.executable, "-m", "zoo.train", "-sc", "query=bash")
+        done = call(*words, COMP_LINE=line, COMP_POINT=str(len(line)))
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.split()
+
+    return offer
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 @pytest.mark.parametrize(
     "words", [["--help"], ["--cfg", "job"], ["-sc", "query=bash"]], ids=" ".join
 )
-def test_answers_import_nothing_heavy(command: str, words: list[str]) -> None:
+def test_answers_import_nothing_heavy(
+    command: str, words: list[str], call: Callable[..., Any]
+) -> None:
     line = f"zoo-{command} trainer"
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", f"zoo.{command}", *words],
-        env={**ENV, "COMP_LINE": line, "COMP_POINT": str(len(line))},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    timed = (sys.executable, "-X", "importtime", "-m", f"zoo.{command}")
+    done = call(*timed, *words, COMP_LINE=line, COMP_POINT=str(len(line)))
     assert done.returncode == 0
     assert done.stdout.strip()
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
@@ -97,7 +88,9 @@ def test_folders_are_named_before_anything_runs(zoo: Callable[..., Any]) -> None
     assert "dir: runs/multirun/" in done.stdout
 
 
-def test_completion_offers_the_choices_and_the_keys() -> None:
+def test_completion_offers_the_choices_and_the_keys(
+    complete: Callable[[str], list[str]],
+) -> None:
     models = {f"model={file.stem}" for file in (conf_dir() / "model").glob("*.yaml")}
     assert set(complete("zoo-train model=")) == models
     assert set(complete("zoo-train model=l")) == {m for m in models if m.startswith("model=l")}
@@ -105,7 +98,7 @@ def test_completion_offers_the_choices_and_the_keys() -> None:
     assert "model.net.hidden_size=" in complete("zoo-train model=lstm model.net.hid")
 
 
-def test_completion_installs_in_bash(tmp_path: Path) -> None:
+def test_completion_installs_in_bash(call: Callable[..., Any], tmp_path: Path) -> None:
     command = tmp_path / "zoo-train"
     # As pip writes the entry point.
     command.write_text(f"#!{sys.executable}\nfrom zoo.train import main\n\nmain()\n")
@@ -117,27 +110,17 @@ def test_completion_installs_in_bash(tmp_path: Path) -> None:
         $(complete -p zoo-train | sed 's/.*-F \\([^ ]*\\).*/\\1/')
         echo "${COMPREPLY[@]}"
     """
-    done = subprocess.run(
-        ["bash", "-c", script],
-        env={**ENV, "PATH": f"{tmp_path}:{ENV['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = call("bash", "-c", script, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert done.stdout.split()[-1:] == ["scheduler=warmup_cosine"], done.stderr
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_script_equals_the_command(command: str, zoo: Callable[..., Any], tmp_path: Path) -> None:
+def test_script_equals_the_command(
+    command: str, zoo: Callable[..., Any], call: Callable[..., Any], tmp_path: Path
+) -> None:
     words = {"train": ["seed=5", "model=gru"], "evaluate": ["split=val"]}[command]
-    script = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / f"{command}.py"), "--cfg", "job", *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "") or str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    file = ROOT / "scripts" / f"{command}.py"
+    script = call(sys.executable, file, "--cfg", "job", *words, cwd=tmp_path)
     module = zoo(command, "--cfg", "job", *words)
     assert (script.returncode, script.stderr) == (0, "")
     assert script.stdout == module.stdout

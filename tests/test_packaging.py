@@ -3,12 +3,12 @@
 import os
 import shutil
 import site
-import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -26,27 +26,20 @@ class Installed(NamedTuple):
     sdist: Path
 
 
-def environment() -> dict[str, str]:
-    """As a person has it, who knows nothing of this checkout."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    return {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+@pytest.fixture(scope="module")
+def run(call: Callable[..., Any]) -> Callable[..., str]:
+    """A function (*words, cwd) -> what a process prints that knows nothing of this checkout."""
 
+    def outside(*words: str | Path, cwd: Path) -> str:
+        done = call(*words, cwd=cwd, timeout=300, PYTHONPATH=None, VIRTUAL_ENV=None)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
-def run(*command: str | Path, cwd: Path) -> str:
-    process = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
+    return outside
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def installed(run: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Installed:
     folder = tmp_path_factory.mktemp("packaging")
     source = folder / "source"
     source.mkdir()
@@ -89,7 +82,9 @@ def test_the_sdist_has_it_where_the_checkout_has_it(installed: Installed) -> Non
     assert {"README.md", "LICENSE", "pyproject.toml", "tests/test_packaging.py"} <= names
 
 
-def test_it_runs_from_another_folder(installed: Installed, tmp_path: Path) -> None:
+def test_it_runs_from_another_folder(
+    installed: Installed, run: Callable[..., str], tmp_path: Path
+) -> None:
     where = run(installed.bin / "python", "-c", "import zoo; print(zoo.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.bin.parent)
 
@@ -105,7 +100,9 @@ def test_it_runs_from_another_folder(installed: Installed, tmp_path: Path) -> No
     assert printed.startswith("LSTM ['autoencoder', ")
 
 
-def test_yaml_of_ones_own_joins(installed: Installed, tmp_path: Path) -> None:
+def test_yaml_of_ones_own_joins(
+    installed: Installed, run: Callable[..., str], tmp_path: Path
+) -> None:
     own = tmp_path / "mine" / "experiment"
     own.mkdir(parents=True)
     (own / "tiny.yaml").write_text(

@@ -174,7 +174,8 @@ def continued(cfg: DictConfig) -> tuple[DictConfig, Path]:
     """
     try:
         file = checkpoint_file(cfg.resume, "last.ckpt")
-        saved = trusted(read(file)["zoo"]["config"], str(file))
+        checkpoint = read(file)
+        saved = trusted(checkpoint["zoo"]["config"], str(file))
     except CheckpointError as error:
         raise ConfigError(str(error)) from error
     words = [w for w in HydraConfig.get().overrides.task if not w.startswith("resume=")]
@@ -186,6 +187,9 @@ def continued(cfg: DictConfig) -> tuple[DictConfig, Path]:
                 "and callbacks.… can change"
             )
         OmegaConf.update(saved, key, override.value())
+    done, epochs = checkpoint["epoch"] + 1, saved.trainer.max_epochs
+    if epochs is not None and 0 <= epochs < done:
+        raise ConfigError(f"{file} is from epoch {done}; `trainer.max_epochs` must not be less")
     return moved(saved, saved.run_dir, str(run_folder(cfg.resume))), file
 
 

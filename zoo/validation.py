@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from zoo.config import ConfigError, conf_dir, nodes, suggest
+from zoo.config import ConfigError, conf_dir, nodes, plain, suggest
 from zoo.rehearsal import rehearse
 
 # Views that a net can read when its own YAML asks for the one on the left.
@@ -47,6 +47,7 @@ def check(cfg: DictConfig) -> None:
         ConfigError: the first thing that cannot work, with what would.
     """
     check_top(cfg)
+    cfg = OmegaConf.create(plain(cfg))  # resolved once: interpolations cost more than all checks
     for path, node in nodes(cfg):
         check_arguments(path, node)
     check_trainer(cfg)
@@ -70,6 +71,8 @@ def check_top(cfg: DictConfig) -> None:
             raise ConfigError(f"`{key}` is missing; a run cannot do without it")
     if type(cfg.seed) is not int or not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"`seed` must be a whole number from 0 to 2**32 - 1, got {cfg.seed!r}")
+    if cfg.monitor.mode not in ("min", "max"):
+        raise ConfigError(f"`monitor.mode` must be min or max, got {cfg.monitor.mode!r}")
     for override in _overrides():
         if override.startswith(("choices.", "run_dir=")):
             remedy = "hydra.run.dir=…" if override.startswith("run_dir") else "the group itself"
@@ -111,8 +114,6 @@ def check_monitor(cfg: DictConfig) -> None:
             f"`monitor.metric` names nothing that is logged: {cfg.monitor.metric!r}"
             f"{suggest(str(cfg.monitor.metric), logged)}"
         )
-    if cfg.monitor.mode not in ("min", "max"):
-        raise ConfigError(f"`monitor.mode` must be min or max, got {cfg.monitor.mode!r}")
 
 
 def check_arguments(path: str, node: DictConfig) -> None:
@@ -128,6 +129,7 @@ def check_arguments(path: str, node: DictConfig) -> None:
         for base in target.__mro__[1:]:
             parameters = {**inspect.signature(base).parameters, **parameters}
     hints = _hints(target)
+    values = plain(node)
     for key in node:
         name = str(key)
         if name.startswith("_") or OmegaConf.is_missing(node, name):
@@ -135,7 +137,7 @@ def check_arguments(path: str, node: DictConfig) -> None:
         if name not in parameters:
             known = [k for k, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
             raise ConfigError(f"`{path}` has no argument {name!r}{suggest(name, known)}")
-        value = OmegaConf.to_container(node, resolve=True)[name]  # type: ignore[index, call-overload]
+        value = values[name]
         if not fits(value, hints.get(name, Any)):
             raise ConfigError(f"`{path}.{name}` must be {describe(hints[name])}, got {value!r}")
 

@@ -163,7 +163,11 @@ def test_noise_in_the_plane_has_its_deviation(data) -> None:
         (Adding, {"length": 1}, "`length` must be an integer of at least 2, got 1"),
         (CopyMemory, {"delay": 0}, "`delay` must be an integer of at least 1, got 0"),
         (CopyMemory, {"view": "image"}, "of copy_memory must be one of sequence, tokens, got 'im"),
-        (CopyMemory, {"scaling": "unit"}, "`scaling` of copy_memory must be one of none, got 'uni"),
+        (
+            CopyMemory,
+            {"scaling": "standard"},
+            "of copy_memory must be one of none, unit, got 'stan",
+        ),
         (TemporalOrder, {"length": 9}, "`length` must be an integer of at least 10, got 9"),
         (Sine, {"window": 0}, "`window` must be an integer of at least 1, got 0"),
         (Sine, {"horizon": 0.5}, "`horizon` must be an integer of at least 1, got 0.5"),

@@ -23,7 +23,7 @@ from zoo.data import Batch, Digits, Split
 from zoo.lit import LitFeedForward
 from zoo.losses import MSE
 from zoo.models import FNN, LSTM, VAE, Autoencoder
-from zoo.validation import REHEARSAL
+from zoo.rehearsal import stand_ins
 
 MODELS = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
 
@@ -32,7 +32,8 @@ class Run(SimpleNamespace):
     """A trainer for which an epoch is a number: its checkpoints hold the epoch's."""
 
     def __init__(self) -> None:
-        super().__init__(is_global_zero=True, current_epoch=0, callback_metrics={})
+        super().__init__(is_global_zero=True, is_last_batch=False)
+        self.current_epoch, self.callback_metrics = 0, {}
 
     def save_checkpoint(self, path: Path) -> None:
         Path(path).write_text(f"epoch {self.current_epoch}")
@@ -188,8 +189,7 @@ def test_a_real_best_checkpoint_holds_the_weights_of_its_epoch(
     )
     watch, keep = Watch(), Checkpoint(str(tmp_path / "checkpoints"))
     fit(module, train, val, max_epochs=12, callbacks=[watch, keep], enable_checkpointing=True)
-    best = watch.losses.index(min(watch.losses))
-    assert 0 < best < 11
+    assert 0 < (best := watch.losses.index(min(watch.losses))) < 11
     for name, epoch in (("best.ckpt", best), ("last.ckpt", 11)):
         saved = torch.load(tmp_path / "checkpoints" / name, weights_only=True)
         torch.testing.assert_close(
@@ -252,7 +252,7 @@ def test_a_hyperparameter_has_one_type_in_every_run(composed: Callable[..., Dict
     ]
     for overrides in runs:
         cfg = composed(*overrides)
-        fill(cfg, REHEARSAL)
+        fill(cfg, stand_ins(cfg.data, 32))
         for key, value in flat(plain(cfg)).items():
             assert value is not None, key
             assert "${" not in str(value) and "None" not in str(value), (key, value)

@@ -190,64 +190,41 @@ def test_gradients_batch_mates_and_meta(name: str) -> None:
         assert {p.device.type for p in build().parameters()} == {"meta"}
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("in_shape", (8,)),
-        ("in_shape", (1, 8, 8, 8)),
-        ("in_shape", 8),
-        ("in_shape", (1, 0, 8)),
-        ("out_features", 0),
-        ("channels", ()),
-        ("channels", (4, -1)),
-        ("kernel_size", 2),
-        ("kernel_size", 0),
-        ("activation", "rellu"),
-        ("norm", "group"),
-        ("pool", "min"),
-        ("dropout", 1),
-        ("head", "mean"),
-        ("init", "he"),
-        ("init_std", -1),
-    ],
-)
-def test_bad_arguments_of_cnn_are_named(name: str, value: object) -> None:
-    arguments = {"in_shape": (1, 8, 8), "out_features": 2} | {name: value}
-    with pytest.raises(ValueError, match=rf"`{name}(\[1\])?` must be .*, got "):
-        CNN(**arguments)
+BAD = {
+    CNN: {
+        "in_shape": [(8,), (1, 8, 8, 8), 8, (1, 0, 8)],
+        "out_features": [0],
+        "channels": [(), (4, -1)],
+        "kernel_size": [2, 0],
+        "activation": ["rellu"],
+        "norm": ["group"],
+        "pool": ["min"],
+        "dropout": [1],
+        "head": ["mean"],
+        "init": ["he"],
+        "init_std": [-1],
+    },
+    LeNet5: {
+        "in_shape": [(1, 33, 8), (1, 8)],
+        "out_features": [0],
+        "activation": ["rellu"],
+        "pool": [None],
+    },
+    ResNet: {
+        "in_channels": [0],
+        "out_features": [0],
+        "depth": [2, 18, 20.0],
+        "width": [0],
+    },
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("in_shape", (1, 33, 8)),
-        ("in_shape", (1, 8)),
-        ("out_features", 0),
-        ("activation", "rellu"),
-        ("pool", None),
-    ],
-)
-def test_bad_arguments_of_lenet_are_named(name: str, value: object) -> None:
-    arguments = {"in_shape": (1, 8, 8), "out_features": 2} | {name: value}
-    with pytest.raises(ValueError, match=rf"`{name}` must be .*, got "):
-        LeNet5(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("in_channels", 0),
-        ("out_features", 0),
-        ("depth", 2),
-        ("depth", 18),
-        ("depth", 20.0),
-        ("width", 0),
-    ],
-)
-def test_bad_arguments_of_resnet_are_named(name: str, value: object) -> None:
-    arguments = {"in_channels": 1, "out_features": 2} | {name: value}
-    with pytest.raises(ValueError, match=rf"`{name}` must be .*, got "):
-        ResNet(**arguments)
+@pytest.mark.parametrize(("net", "name"), [(net, name) for net in BAD for name in BAD[net]])
+def test_bad_arguments_are_named(net: type[nn.Module], name: str) -> None:
+    inputs = {"in_channels": 1} if net is ResNet else {"in_shape": (1, 8, 8)}
+    for value in BAD[net][name]:
+        with pytest.raises(ValueError, match=rf"`{name}(\[1\])?` must be .*, got "):
+            net(**{**inputs, "out_features": 2, name: value})
 
 
 def test_average_pooling_and_layer_norm_exist_for_sequences() -> None:

@@ -46,13 +46,14 @@ class Checkpoint(callbacks.Checkpoint):
         self.best: dict[str, float] = {}  # all validation metrics of the best epoch, and its number
         self.score: float | None = None  # the monitored one of them
         self._interrupted = False
+        self._before: Any = None  # the handler of Ctrl-C
         self._random: tuple[Tensor, list[Tensor]] | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """From here on Ctrl-C lets the current step end."""
         self.dirpath.mkdir(parents=True, exist_ok=True)
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._interrupt)
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw on where the continued run stopped."""
@@ -88,9 +89,16 @@ class Checkpoint(callbacks.Checkpoint):
             raise KeyboardInterrupt
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Ctrl-C is Python's own again."""
-        if signal.getsignal(signal.SIGINT) == self._interrupt:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        """Ctrl-C is what it was before."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Ctrl-C is what it was before, for whoever goes on in this process."""
+        self.on_fit_end(trainer, pl_module)
 
     def save(self, trainer: pl.Trainer, name: str) -> None:
         """Write a checkpoint under `name` at once or not at all."""

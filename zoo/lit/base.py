@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -26,6 +27,7 @@ class Batch(Protocol):
     y: Tensor
     lengths: Tensor | None
     mask: Tensor | None
+    clean: Tensor | None  # x before it was corrupted, where it was
 
 
 class Prediction(NamedTuple):
@@ -176,12 +178,13 @@ class LitModel(pl.LightningModule):
         for constraint in self.constraints:
             constraint.project_(self.net)
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if self.trainer.loggers and self.global_step % every == 0:
+        done = self.global_step + 1  # Lightning counts this update when the hook is over
+        if self.trainer.loggers and done % every == 0:
             row = {"lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
             for name, value in self.means["interval"].drain(self.trainer.strategy).items():
                 row[f"train/{name}"] = value
             for logger in self.trainer.loggers:
-                logger.log_metrics(row, step=self.global_step)
+                logger.log_metrics(row, step=done)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with no decay on biases and norms, and its schedule over the whole run."""
@@ -218,9 +221,12 @@ def total_steps(trainer: pl.Trainer) -> int:
     Raises:
         ValueError: the run has no end.
     """
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if data is None:  # loaders were handed to `fit` as they are
+        return int(min(trainer.estimated_stepping_batches, sys.maxsize))
     limits = [trainer.max_steps] if trainer.max_steps >= 0 else []
     if trainer.max_epochs is not None and trainer.max_epochs >= 0:
-        batches = len(trainer.datamodule.train_dataloader())  # type: ignore[attr-defined]
+        batches = len(data.train_dataloader())
         limit = trainer.limit_train_batches
         batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
         limits.append(math.ceil(batches / trainer.accumulate_grad_batches) * trainer.max_epochs)
