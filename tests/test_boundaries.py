@@ -144,7 +144,7 @@ def test_losses_penalties_and_models_do_not_know_each_other() -> None:
 
 
 def test_scripts_hold_no_logic() -> None:
-    scripts = sorted((PACKAGE.parent / "scripts").glob("*.py"))
+    scripts = sorted((Path(__file__).parent.parent / "scripts").glob("*.py"))
     assert {"train.py", "evaluate.py"} <= {path.name for path in scripts}
     for path in scripts:
         if (PACKAGE / path.name).is_file():  # a command, and not a maintainers' helper

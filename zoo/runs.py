@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +112,7 @@ def fit(
         ConfigError: a part refused the first batch.
         KeyboardInterrupt: stopped by Ctrl-C; the message says how to go on.
     """
+    handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, data, ckpt_path=checkpoint)
     except SIGTERMException:
@@ -126,6 +129,9 @@ def fit(
         )
         message = f"stopped by Ctrl-C at step {trainer.global_step}; {remedy}"
         raise KeyboardInterrupt(message) from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)  # for whoever goes on in this process
 
 
 def finish(

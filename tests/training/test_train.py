@@ -126,8 +126,10 @@ def test_learning_rate_falls_along_the_cosine(finished: Any) -> None:
     first = finished.config()["optimizer"]["lr"]
     rates = finished.curves()["lr"]
     assert len(rates) >= 4
-    for step, rate in rates:  # of the step that follows; 20 steps in each of two epochs
-        assert rate == pytest.approx(first * (1 + math.cos(math.pi * step / 40)) / 2, abs=1e-9)
+    for step, rate in rates:  # the rate that made update number `step` of 2 x 20
+        assert rate == pytest.approx(
+            first * (1 + math.cos(math.pi * (step - 1) / 40)) / 2, abs=1e-9
+        )
 
 
 def test_no_curve_turns_back(finished: Any) -> None:

@@ -94,12 +94,6 @@ class Checkpoint(callbacks.Checkpoint):
             signal.signal(signal.SIGINT, self._before)
             self._before = None
 
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
-        """Ctrl-C is what it was before, for whoever goes on in this process."""
-        self.on_fit_end(trainer, pl_module)
-
     def save(self, trainer: pl.Trainer, name: str) -> None:
         """Write a checkpoint under `name` at once or not at all."""
         unfinished = self.dirpath / f".{name}"

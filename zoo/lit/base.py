@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import sys
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -222,10 +221,11 @@ def total_steps(trainer: pl.Trainer) -> int:
         ValueError: the run has no end.
     """
     data = trainer.datamodule  # type: ignore[attr-defined]
-    if data is None:  # loaders were handed to `fit` as they are
-        return int(min(trainer.estimated_stepping_batches, sys.maxsize))
     limits = [trainer.max_steps] if trainer.max_steps >= 0 else []
-    if trainer.max_epochs is not None and trainer.max_epochs >= 0:
+    if data is None:  # loaders were handed to `fit` as they are
+        estimate = trainer.estimated_stepping_batches
+        limits += [int(estimate)] if estimate < math.inf else []
+    elif trainer.max_epochs is not None and trainer.max_epochs >= 0:
         batches = len(data.train_dataloader())
         limit = trainer.limit_train_batches
         batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
