@@ -12,7 +12,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     # names
     "group": ("modle=cnn", ["'modle'", "'model'"]),
     "choice": ("model=ltsm", ["'ltsm'", "'lstm'", "autoencoder, cnn,"]),
-    "choice of data": ("data=digit", ["'digit'", "'digits'", "adding, breast_cancer"]),
+    "choice of data": ("data=digit", ["'digit'", "'digits'", "adding, adult, arrays"]),
     "choice in a list": ("regularization=[l1,l3]", ["'l3'", "elastic_net, l1, l2"]),
     "choice of optimizer": ("optimizer=adan", ["'adan'", "adam, adamw, rmsprop, sgd"]),
     "choice of callbacks": ("callbacks=[default,early_stop]", ["'early_stop'", "early_stopping"]),

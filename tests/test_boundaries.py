@@ -24,7 +24,7 @@ ALLOWED = {
     "losses": TORCH,
     "regularization": TORCH,
     "models": TORCH,
-    "data": {*TORCH, *ANALYSIS, "torchvision", "lightning"},
+    "data": {*TORCH, *ANALYSIS, "torchvision", "lightning", "filelock", "PIL"},
     "lit": {
         *(*TORCH, "lightning", "torchmetrics"),
         *("zoo.models", "zoo.losses", "zoo.regularization"),

@@ -126,7 +126,7 @@ def test_every_group_has_a_module_of_its_name() -> None:
     """conf/ is the shadow of zoo/, but for what Lightning and torch bring along."""
     modules = {path.stem for path in Path(get_object("zoo").__file__).parent.iterdir()}
     borrowed = "optimizer trainer logger metrics scheduler experiment debug".split()
-    shadows = {"model": "models", "loss": "losses"}
+    shadows = {"model": "models", "loss": "losses", "augmentation": "data"}
     assert {shadows.get(g, g) for g in GROUPS} - modules <= set(borrowed)
 
 

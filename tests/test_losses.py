@@ -66,6 +66,34 @@ def test_cross_entropy_weighs_classes_and_divides_by_the_weights() -> None:
     assert list(loss.state_dict()) == []
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weights", [None, [0.5, 2.0, 1.0]])
+def test_cross_entropy_of_soft_targets_is_linear_in_them(
+    smoothing: float, weights: list[float] | None
+) -> None:
+    """A share w of one class and 1 - w of another costs w times the one, 1 - w times the other."""
+    others, shares = [1, 2, 0, 0], [0.7, 0.2, 1.0, 0.5]
+    loss = losses.CrossEntropy(label_smoothing=smoothing)
+    if weights is None:
+        rows = zip(LOGITS, CLASSES, others, shares, strict=True)
+        expected = sum(
+            w * smoothed_cross_entropy(z, a, smoothing)
+            + (1 - w) * smoothed_cross_entropy(z, b, smoothing)
+            for z, a, b, w in rows
+        )
+        target = torch.zeros(4, 3)
+        for i, (a, b, w) in enumerate(zip(CLASSES, others, shares, strict=True)):
+            target[i, a] += w
+            target[i, b] += 1 - w
+        assert loss(torch.tensor(LOGITS), target).item() == pytest.approx(expected / 4)
+    else:  # the same as for class ids, which are the extreme case
+        loss = losses.CrossEntropy(label_smoothing=smoothing, class_weights=weights)
+        ids = torch.tensor(CLASSES)
+        hard = torch.nn.functional.one_hot(ids, 3).float()
+        expected = loss(torch.tensor(LOGITS), ids).item()
+        assert loss(torch.tensor(LOGITS), hard).item() == pytest.approx(expected)
+
+
 def test_cross_entropy_of_sequences_skips_ignored_and_masked_steps() -> None:
     logits, target = torch.tensor(LOGITS).view(2, 2, 3), torch.tensor([[0, 7], [1, 1]])
     mask = torch.tensor([[True, True], [True, False]])
@@ -140,7 +168,7 @@ REFUSED = {
     "integer prediction": (losses.huber, (ids, zeros(4)), "prediction.float()"),
     "float classes": (losses.cross_entropy, (zeros(4, 3), zeros(4)), "float32.*target.long()"),
     "int32 classes": (losses.cross_entropy, (zeros(4, 3), ids.int()), "int32"),
-    "one-hot classes": (losses.cross_entropy, (zeros(4, 3), zeros(4, 3)), "not one-hot"),
+    "one-hot classes": (losses.cross_entropy, (zeros(4, 3), zeros(4, 3).long()), "one-hot vectors"),
     "classes not last": (losses.cross_entropy, (zeros(4, 3, 5), zeros(4, 5).long()), "last"),
     "wrong number of weights": (
         lambda z, y: losses.cross_entropy(z, y, class_weights=zeros(2)),

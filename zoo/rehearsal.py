@@ -60,7 +60,9 @@ def _optimizer(cfg: DictConfig) -> None:
 
 def _step(cfg: DictConfig, data: DictConfig, size: int) -> None:
     stage, facts = OmegaConf.create(cfg), stand_ins(data, size)
-    outputs = make(stage.loss).outputs_per_target
+    loss = make(stage.loss)
+    facts["target"] = target_of(data) or loss.target
+    outputs = loss.outputs_per_target
     net = stage.model.net
     typed = {key: net[key] for key in net if not OmegaConf.is_missing(net, key)}
     facts |= {key: typed[key] for key in ("in_features", "in_shape", "in_channels") if key in typed}
@@ -74,7 +76,7 @@ def _step(cfg: DictConfig, data: DictConfig, size: int) -> None:
 def stand_ins(data: DictConfig, size: int) -> dict[str, Any]:
     """Facts of the shape that a data set of this class has, with numbers made up."""
     source = get_object(data._target_)
-    tokens = data.view == "tokens"
+    tokens = data.view in getattr(source, "token_views", ("tokens",))
     sequence = "rows" not in source.views and "sequence" in source.views
     return {
         "in_features": size,
@@ -84,18 +86,26 @@ def stand_ins(data: DictConfig, size: int) -> dict[str, Any]:
         "num_classes": 2,
         "readout": source.readout,
         "embedding": 8 if tokens else None,
+        "carry_state": getattr(source, "carry_state", False),
         "scale": [1.0],
-        "target": source.target,
     }
+
+
+def target_of(data: DictConfig) -> str | None:
+    """What a data set has as target, as far as its settings tell; None if only the data can."""
+    source = get_object(data._target_)
+    tasks = getattr(source, "tasks", {})
+    return tasks.get(data.get("task"), source.target)
 
 
 def batch(data: DictConfig, facts: dict[str, Any]) -> Any:
     """Two samples of such a data set, in the view that the model asked for."""
     from zoo.data import Batch
 
-    shapes = {"vector": [facts["in_features"]], "image": facts["in_shape"], "tokens": [4]}
-    shape = shapes.get(data.view, [4, facts["in_features"]])
-    x = torch.zeros(2, *shape, dtype=torch.int64 if data.view == "tokens" else torch.float32)
+    tokens = facts["embedding"] is not None
+    shapes = {"vector": [facts["in_features"]], "image": facts["in_shape"]}
+    shape = [4] if tokens else shapes.get(data.view, [4, facts["in_features"]])
+    x = torch.zeros(2, *shape, dtype=torch.int64 if tokens else torch.float32)
     steps = [4] if facts["readout"] == "every" else []
     if facts["target"] == "classes":
         return Batch(x, torch.zeros(2, *steps, dtype=torch.int64))

@@ -21,7 +21,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.config import ConfigError, conf_dir, nodes, plain, suggest
-from zoo.rehearsal import rehearse
+from zoo.rehearsal import rehearse, target_of
 
 # Views that a net can read when its own YAML asks for the one on the left.
 READS = {
@@ -192,6 +192,12 @@ def describe(hint: Any) -> str:
 
 def check_partners(cfg: DictConfig) -> None:
     """Check that model, data, loss and metrics have the same thing in mind."""
+    check_views(cfg)
+    check_targets(cfg, target_of(cfg.data))
+
+
+def check_views(cfg: DictConfig) -> None:
+    """Check that the model can read what the data offers."""
     data = get_object(cfg.data._target_)
     view, model, name = cfg.data.view, cfg.choices.model, cfg.choices.data
     asked = _view_of(model)
@@ -207,18 +213,22 @@ def check_partners(cfg: DictConfig) -> None:
         raise ConfigError(
             f"model={model} cannot read data.view={view}; it reads {', '.join(READS[asked])}"
         )
+
+
+def check_targets(cfg: DictConfig, target: str | None) -> None:
+    """Check that loss and metrics compare what the data has; None where that is not known yet."""
     autoencoder = cfg.model._target_.endswith("LitAutoencoder")
-    target = "values" if autoencoder else data.target
-    whose = "an autoencoder's target, its input," if autoencoder else f"data={name}"
+    target = "values" if autoencoder else target
+    whose = "an autoencoder's target, its input," if autoencoder else f"data={cfg.choices.data}"
     check_target(f"loss={cfg.choices.loss}", cfg.loss, target, whose)
     for key, metric in (cfg.metrics or {}).items():
         check_target(f"metrics.{key}", metric, target, whose)
 
 
-def check_target(what: str, node: DictConfig, target: str, whose: str) -> None:
+def check_target(what: str, node: DictConfig, target: str | None, whose: str) -> None:
     """Check that a loss or metric compares what there is to compare."""
-    wanted = getattr(get_object(node._target_), "target", target)
-    if wanted != target:
+    wanted = str(getattr(get_object(node._target_), "target", target))
+    if target is not None and wanted != target:
         kinds = {"classes": "class labels", "values": "numbers"}
         remedy = {
             "classes": "loss=cross_entropy and metrics=classification",

@@ -1,13 +1,14 @@
+import inspect
 import math
-import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import sklearn.datasets
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+import yaml
 
+from zoo.config import conf_dir
 from zoo.data import (
     Adding,
     BreastCancer,
@@ -18,6 +19,7 @@ from zoo.data import (
     Iris,
     Sine,
     Spirals,
+    Split,
     TemporalOrder,
     TwoMoons,
     Wine,
@@ -197,63 +199,88 @@ def test_bad_arguments(data, arguments: dict, message: str) -> None:
         data(**arguments)
 
 
-class Recorder(LightningModule):
-    """Learns nothing; remembers the batches that it was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.seen: list[tuple[int, int, float]] = []
-
-    def training_step(self, batch, index):
-        self.seen.append((self.current_epoch, index, batch.x.sum().item()))
-        return self.weight * 0.0
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
+# --- what to beat ------------------------------------------------------------------------------
 
 
-def train(tmp_path, resume=None, steps=1, **arguments) -> list[tuple[int, int, float]]:
-    module = Recorder()
-    checkpoint = ModelCheckpoint(
-        tmp_path, filename="{step}", save_top_k=-1, every_n_train_steps=steps
+def test_the_baseline_of_classes_is_the_commonest_one_of_training() -> None:
+    module = ready(BreastCancer)
+    train, test = (module.splits[name].y.tolist() for name in ("train", "test"))
+    commonest = max(set(train), key=train.count)
+    assert module.baselines() == {"accuracy": pytest.approx(test.count(commonest) / len(test))}
+
+
+def test_the_baseline_of_values_is_the_mean_in_original_units() -> None:
+    module = ready(Diabetes)
+    scaling = module.target_scaling
+    train, test = (
+        module.splits[name].y.double().numpy() * scaling.scale.numpy() + scaling.shift.numpy()
+        for name in ("train", "test")
     )
-    trainer = Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[checkpoint],
-        default_root_dir=tmp_path,
-        **arguments,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice on the small run
-        trainer.fit(module, Iris(batch_size=16, seed=1), ckpt_path=resume, weights_only=True)
-    return module.seen
+    error = test - train.mean()
+    expected = {"rmse": math.sqrt((error**2).mean()), "mae": np.abs(error).mean()}
+    assert module.baselines() == pytest.approx(expected, rel=1e-5)
+    assert sorted(module.baselines()) == ["mae", "rmse"]
 
 
-@pytest.mark.parametrize("stop", [1, 3, 7, 10, 14, 17])
-def test_a_run_resumed_by_lightning_sees_the_batches_of_one_that_never_stopped(
-    tmp_path, stop: int
-) -> None:
-    whole = train(tmp_path / "whole", max_epochs=3)
-    assert len(whole) == 21 and len({total for _, _, total in whole}) == 21
-    train(tmp_path / "part", max_steps=stop, max_epochs=3)
-    rest = train(tmp_path / "rest", tmp_path / "part" / f"step={stop}.ckpt", max_epochs=3)
-    assert rest == whole[stop:]
+def test_only_targets_that_count_make_a_baseline() -> None:
+    class Masked(Iris):
+        def read(self):
+            y = torch.tensor([[1, 1, 0], [1, 0, 0]])
+            mask = torch.tensor([[True, True, False], [True, False, False]])
+            self.class_names = ["a", "b"]
+            split = Split(torch.randn(2, 4), y, None, mask)
+            return {name: split for name in ("train", "val", "test")}
+
+    assert Masked().baselines() == {"accuracy": 1.0}
 
 
-@pytest.mark.parametrize("limit", [None, 3])
-def test_a_run_resumed_between_two_epochs_goes_on_with_the_next(tmp_path, limit) -> None:
-    arguments = {"steps": None, "limit_train_batches": limit}  # no steps: one file an epoch
-    whole = train(tmp_path / "whole", max_epochs=4, **arguments)
-    train(tmp_path / "part", max_epochs=2, **arguments)
-    (last,) = (tmp_path / "part").glob(f"step={2 * (limit or 7)}.ckpt")
-    rest = train(tmp_path / "rest", last, max_epochs=4, **arguments)
-    assert rest == whole[2 * (limit or 7) :]
+def test_divide_carves_stratified_and_by_the_split_seed_alone() -> None:
+    x, y = torch.arange(200)[:, None], torch.arange(200) % 4
+    parts = Iris(split_seed=3).divide(x, y, lengths=x[:, 0], mask=y > 0, val=0.2)
+    assert {name: len(part.x) for name, part in parts.items()} == {"train": 160, "val": 40}
+    assert parts["val"].y.bincount().tolist() == [10] * 4
+    assert sorted(torch.cat([part.x for part in parts.values()])[:, 0].tolist()) == list(range(200))
+    for part in parts.values():
+        assert torch.equal(part.y, part.x[:, 0] % 4) and torch.equal(part.lengths, part.x[:, 0])
+        assert torch.equal(part.mask, part.y > 0)
+    assert torch.equal(Iris(split_seed=3, seed=9).divide(x, y, val=0.2)["val"].x, parts["val"].x)
+    assert not torch.equal(Iris().divide(x, y, val=0.2)["val"].x, parts["val"].x)
 
 
-def test_overfitting_serves_the_same_batches_in_each_epoch(tmp_path) -> None:
-    seen = train(tmp_path, max_epochs=3, overfit_batches=2)
-    assert len(seen) == 6 and len({total for _, _, total in seen}) == 2
+def test_values_are_divided_without_classes() -> None:
+    parts = Diabetes().divide(torch.randn(50, 3), torch.randn(50, 1))
+    assert [len(parts[name].x) for name in ("train", "val")] == [45, 5]
+
+
+# --- where the splits are ----------------------------------------------------------------------
+
+
+def test_workers_serve_what_memory_does() -> None:
+    here = Digits(batch_size=500, seed=2, view="image")
+    there = Digits(batch_size=500, seed=2, view="image", in_memory=False, workers=1)
+    for name in ("train", "val"):
+        a, b = (getattr(module, f"{name}_dataloader")() for module in (here, there))
+        assert (a.workers, b.workers) == (0, 1)
+        for ours, theirs in zip(a, b, strict=True):
+            assert torch.equal(ours.x, theirs.x) and torch.equal(ours.y, theirs.y)
+
+
+def test_a_split_goes_to_the_gpu_only_if_it_leaves_room(monkeypatch) -> None:
+    module = ready(Iris)
+    size = sum(t.nbytes for t in module.splits["train"][:2])
+    monkeypatch.setattr(Split, "to", lambda self, device: self._replace(lengths=torch.ones(1)))
+    gpu = torch.device("cuda", 0)
+    for free, moved in ((2 * size - 1, False), (2 * size, True)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 10**12))
+        assert (module.placed("train", gpu).lengths is not None) == moved
+    assert module.placed("train", torch.device("cpu")) is module.splits["train"]
+    mapped = ready(Iris, in_memory=False)
+    assert mapped.placed("train", gpu) is mapped.splits["train"]
+
+
+@pytest.mark.parametrize("file", sorted((conf_dir() / "data").glob("*.yaml")), ids=lambda f: f.stem)
+def test_a_yaml_spells_every_setting_that_all_sets_have(file: Path) -> None:
+    names = set(inspect.signature(DataModule.__init__).parameters) - {"self"}
+    node = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
+    assert names - set(node) == set()
+    assert node["augmentation"] == "${augmentation}"

@@ -1,6 +1,7 @@
 """The data module that all sets share: split, scale, serve."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -8,10 +9,13 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from zoo.data import scaling as scalings
+from zoo.data.augmentation.base import Augmentation, Stack, refuse, refuse_layout
 from zoo.data.checks import at_least, one_of
 from zoo.data.loader import BatchLoader, Split
 from zoo.data.splits import stratified
 from zoo.data.views import TABLE, Kind
+
+BY_STEP = ("sequence", "rows", "pixels", "tokens")  # views that may have any number of steps
 
 
 class DataModule(LightningDataModule, ABC):
@@ -29,6 +33,10 @@ class DataModule(LightningDataModule, ABC):
         drop_last: leave out an incomplete last batch in training.
         seed: of the shuffling.
         split_seed: of the split or of the samples made up; fixed, so that runs are comparable.
+        in_memory: hold the splits in memory, on the GPU that trains if they fit there; otherwise
+            batches are made ahead by workers, for a set that is read from a mapped file.
+        workers: their number.
+        augmentation: what changes training batches, by name; see `zoo.data.augmentation`.
 
     Attributes:
         facts: after `setup`, the sizes and ranges that nets and losses ask for, as plain values.
@@ -58,9 +66,12 @@ class DataModule(LightningDataModule, ABC):
         drop_last: bool = False,
         seed: int = 0,
         split_seed: int = 0,
+        in_memory: bool = True,
+        workers: int = 2,
+        augmentation: Mapping[str, Augmentation] | None = None,
     ) -> None:
         super().__init__()
-        at_least(1, batch_size=batch_size)
+        at_least(1, batch_size=batch_size, workers=workers)
         at_least(0, seed=seed, split_seed=split_seed)
         one_of(self.name, self.views, view=view)
         one_of(self.name, self.scalings, scaling=scaling)
@@ -71,11 +82,17 @@ class DataModule(LightningDataModule, ABC):
         self.drop_last = drop_last
         self.seed = seed
         self.split_seed = split_seed
+        self.in_memory = in_memory
+        self.workers = workers
+        self.augmentation = dict(augmentation or {})
+        if self.kind.medium != "unknown":
+            self._check_augmentation()
         self.splits: dict[str, Split] = {}
         self.facts: dict[str, Any] = {}
         self.class_names: list[str] | None = None
         self.input_scaling = scalings.identity()
         self.target_scaling = scalings.identity()
+        self._on_gpu: dict[str, Split] = {}
 
     @abstractmethod
     def read(self) -> dict[str, Split]:
@@ -87,6 +104,13 @@ class DataModule(LightningDataModule, ABC):
             return
         splits = self.read()
         train = splits["train"]
+        self._check_augmentation()
+        refuse_layout(
+            self.augmentation,
+            every_step=train.mask is not None or (self.target == "classes" and train.y.ndim > 1),
+            padded=train.lengths is not None,
+            owner=self.name,
+        )
         if self.scaling == "standard":
             self.input_scaling = scalings.standard(train.x, self.kind.channel)
         elif self.scaling == "unit":
@@ -100,13 +124,25 @@ class DataModule(LightningDataModule, ABC):
         self.splits = splits
         self.facts = self.measure()
 
+    def _check_augmentation(self) -> None:
+        refuse(
+            self.augmentation,
+            owner=self.name,
+            medium=self.kind.medium,
+            target=self.target,
+        )
+
     def plain(self, x: Tensor) -> Tensor:
         """A raw batch as scaled numbers, in the layout in which it is stored."""
         return self.input_scaling(x)
 
     def serve(self, x: Tensor) -> Tensor:
         """A raw batch as a net reads it: scaled and in the view."""
-        return self.kind.views[self.view](self.plain(x))
+        return self.offer(self.plain(x))
+
+    def offer(self, x: Tensor) -> Tensor:
+        """A scaled batch in the view."""
+        return self.kind.views[self.view](x)
 
     def measure(self) -> dict[str, Any]:
         """The facts: sizes and ranges of what is served.
@@ -118,7 +154,7 @@ class DataModule(LightningDataModule, ABC):
         # Scaling is monotonic in each element, so two samples show the range of all.
         extremes = torch.stack([train.x.amin(0), train.x.amax(0)])
         plain, served = self.plain(extremes), self.serve(extremes)
-        by_step = self.view in ("sequence", "rows", "pixels")
+        by_step = self.view in BY_STEP
         facts: dict[str, Any] = {
             "in_features": served.shape[-1] if by_step else plain[0].numel(),
             "in_shape": list(served.shape[1:] if self.view == "image" else plain.shape[1:]),
@@ -140,6 +176,43 @@ class DataModule(LightningDataModule, ABC):
         indices = stratified(labels, seed=self.split_seed)
         return {name: Split(x, y).take(part) for name, part in indices._asdict().items()}
 
+    def divide(
+        self,
+        x: Tensor,
+        y: Tensor,
+        lengths: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        val: float = 0.1,
+    ) -> dict[str, Split]:
+        """Training and validation out of the training part of a set that has a test of its own.
+
+        Args:
+            x: inputs as stored.
+            y: targets as served; classes are stratified where a sample has one.
+            lengths: as in `Split`.
+            mask: as in `Split`.
+            val: fraction of the samples for validation.
+        """
+        labels = y if self.target == "classes" and y.ndim == 1 else torch.zeros(len(y))
+        indices = stratified(labels, val=val, test=0.0, seed=self.split_seed)
+        whole = Split(x, y, lengths, mask)
+        return {"train": whole.take(indices.train), "val": whole.take(indices.val)}
+
+    def baselines(self) -> dict[str, float]:
+        """What it takes to beat: the trivial predictor of the training split, on the test split.
+
+        For classes "accuracy" of always answering the commonest one; for values "rmse" and "mae" of
+        always answering the mean, in original units.
+        """
+        self.setup()
+        train, test = (self.splits[name].targets() for name in ("train", "test"))
+        if self.target == "classes":
+            commonest = train.flatten().bincount().argmax()
+            return {"accuracy": float((test == commonest).double().mean())}
+        error = (test.double() - train.double().mean(0)) * self.target_scaling.scale
+        return {"rmse": float(error.square().mean().sqrt()), "mae": float(error.abs().mean())}
+
     def describe(self) -> str:
         """The data set in one line, for a person."""
         self.setup()
@@ -151,10 +224,12 @@ class DataModule(LightningDataModule, ABC):
         return f"{self.name}: {counts}; {sample}, {outputs} {one if outputs == 1 else many}"
 
     def train_dataloader(self) -> BatchLoader:
-        """The training split, in a new order each epoch."""
+        """The training split, in a new order each epoch, augmented."""
         # Overfitting a few batches means the same ones in each epoch.
         fixed = getattr(self.trainer, "overfit_batches", 0) > 0
-        loader = self.loader("train", shuffle=self.shuffle and not fixed, drop_last=self.drop_last)
+        extra = {"augment": True} if self.augmentation and not fixed else {}
+        shuffle = self.shuffle and not fixed
+        loader = self.loader("train", shuffle=shuffle, drop_last=self.drop_last, **extra)
         if self.trainer is not None:
             # Of a run resumed between two epochs Lightning restores this count, but neither the
             # loader's state nor `current_epoch` in time.
@@ -170,17 +245,41 @@ class DataModule(LightningDataModule, ABC):
         """The test split, in its own order."""
         return self.loader("test")
 
-    def loader(self, name: str, *, shuffle: bool = False, drop_last: bool = False) -> BatchLoader:
+    def loader(
+        self, name: str, *, shuffle: bool = False, drop_last: bool = False, augment: bool = False
+    ) -> BatchLoader:
         """The split "train", "val" or "test", in its own order unless shuffled."""
         self.setup()
         trainer = self.trainer
+        device = trainer.strategy.root_device if trainer else torch.device("cpu")
+        classes = len(self.class_names or ()) if self.target == "classes" else None
+        stack = Stack(self.augmentation, scale=self.plain, view=self.offer, classes=classes)
         return BatchLoader(
-            self.splits[name],
+            self.placed(name, device),
             self.batch_size,
             transform=self.serve,
+            augment=stack if augment else None,
             shuffle=shuffle,
             drop_last=drop_last,
+            trim=self.view in BY_STEP,
             seed=self.seed,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
+            device=device,
+            workers=0 if self.in_memory else self.workers,
         )
+
+    def placed(self, name: str, device: torch.device) -> Split:
+        """A split where its batches are made: on the GPU that trains if it fits, else here."""
+        split = self.splits[name]
+        if device.type != "cuda" or not self.in_memory:
+            return split
+        if name not in self._on_gpu and fits(split, device):
+            self._on_gpu[name] = split.to(device)
+        return self._on_gpu.get(name, split)
+
+
+def fits(split: Split, device: torch.device) -> bool:
+    """Whether a split takes no more than half of a GPU's free memory; the net needs the rest."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return split.nbytes <= free // 2

@@ -24,3 +24,17 @@ def one_of(owner: str, allowed: tuple[str, ...], **arguments: str) -> None:
             raise ValueError(
                 f"`{name}` of {owner} must be one of {', '.join(allowed)}, got {value!r}"
             )
+
+
+def positive(**arguments: float) -> None:
+    """Raises ValueError for an argument that is not a finite number above 0."""
+    for name, value in arguments.items():
+        if not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ValueError(f"`{name}` must be a finite number above 0, got {value!r}")
+
+
+def fraction(**arguments: float) -> None:
+    """Raises ValueError for an argument that is not a number from 0 to 1."""
+    for name, value in arguments.items():
+        if not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ValueError(f"`{name}` must be in [0, 1], got {value!r}")

@@ -1,6 +1,7 @@
 """Sets made up by a formula."""
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,23 +29,9 @@ class Generated(DataModule):
         train_size: int,
         val_size: int,
         test_size: int,
-        batch_size: int,
-        view: str,
-        scaling: str,
-        shuffle: bool,
-        drop_last: bool,
-        seed: int,
-        split_seed: int,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            batch_size=batch_size,
-            view=view,
-            scaling=scaling,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            seed=seed,
-            split_seed=split_seed,
-        )
+        super().__init__(**settings)
         at_least(1, train_size=train_size, val_size=val_size, test_size=test_size)
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}
 

@@ -1,6 +1,7 @@
 """Toy classes in the plane."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,10 +36,7 @@ class TwoMoons(Generated):
         batch_size: int = 64,
         view: str = "vector",
         scaling: str = "standard",
-        shuffle: bool = True,
-        drop_last: bool = False,
-        seed: int = 0,
-        split_seed: int = 0,
+        **settings: Any,
     ) -> None:
         super().__init__(
             train_size=train_size,
@@ -47,10 +45,7 @@ class TwoMoons(Generated):
             batch_size=batch_size,
             view=view,
             scaling=scaling,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            seed=seed,
-            split_seed=split_seed,
+            **settings,
         )
         not_negative(noise=noise)
         self.noise = noise
@@ -96,10 +91,7 @@ class Spirals(Generated):
         batch_size: int = 64,
         view: str = "vector",
         scaling: str = "standard",
-        shuffle: bool = True,
-        drop_last: bool = False,
-        seed: int = 0,
-        split_seed: int = 0,
+        **settings: Any,
     ) -> None:
         super().__init__(
             train_size=train_size,
@@ -108,10 +100,7 @@ class Spirals(Generated):
             batch_size=batch_size,
             view=view,
             scaling=scaling,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            seed=seed,
-            split_seed=split_seed,
+            **settings,
         )
         at_least(2, arms=arms)
         not_negative(turns=turns, noise=noise)

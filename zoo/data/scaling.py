@@ -1,11 +1,14 @@
 """Affine scaling of inputs and targets, fitted on the training split."""
 
+import functools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 SCALINGS = ("standard", "unit", "none")
+CHUNK = 1 << 24  # numbers that are float64 at a time; a training split may not fit into memory so
 
 
 class Scaling(NamedTuple):
@@ -15,8 +18,18 @@ class Scaling(NamedTuple):
     scale: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Scales a batch to float32."""
-        return (x.float() - self.shift).div_(self.scale)
+        """Scales a batch to float32, on any device."""
+        if x.device != self.shift.device:
+            return _moved(self, x.device)(x)
+        if x.dtype == torch.float32:
+            return (x - self.shift).div_(self.scale)
+        return x.float().sub_(self.shift).div_(self.scale)
+
+
+@functools.lru_cache(maxsize=16)
+def _moved(scaling: Scaling, device: torch.device) -> Scaling:
+    """The same on another device; copied there once, not with every batch."""
+    return Scaling(scaling.shift.to(device), scaling.scale.to(device))
 
 
 def identity() -> Scaling:
@@ -27,8 +40,13 @@ def identity() -> Scaling:
 def standard(x: Tensor, channel: int = 1) -> Scaling:
     """To mean 0 and standard deviation 1 (of the population), per channel."""
     axes = _all_but(channel, x)
-    variance, mean = torch.var_mean(x.float(), axes, correction=0, keepdim=True)
-    return Scaling(mean[0], _nonzero(variance.sqrt(), x, axes)[0])
+    shape = [size if axis == channel else 1 for axis, size in enumerate(x.shape)][1:]
+    count = x.numel() // x.shape[channel]
+    mean = torch.stack([part.sum(axes) for part in _parts(x)]).sum(0) / count
+    wide = mean.view(shape)
+    squares = [part.sub_(wide).square_().sum(axes) for part in _parts(x)]
+    deviation = (torch.stack(squares).sum(0) / count).sqrt()
+    return Scaling(wide.float(), _nonzero(deviation.view(1, *shape).float(), x, axes)[0])
 
 
 def unit(x: Tensor, channel: int = 1, limits: tuple[float, float] | None = None) -> Scaling:
@@ -37,8 +55,15 @@ def unit(x: Tensor, channel: int = 1, limits: tuple[float, float] | None = None)
         low, high = torch.tensor(limits)
         return Scaling(low, high - low)
     axes = _all_but(channel, x)
-    low, high = x.float().amin(axes, keepdim=True), x.float().amax(axes, keepdim=True)
+    low, high = x.amin(axes, keepdim=True).float(), x.amax(axes, keepdim=True).float()
     return Scaling(low[0], _nonzero(high - low, x, axes)[0])
+
+
+def _parts(x: Tensor) -> Iterator[Tensor]:
+    """The samples in float64, a part at a time."""
+    rows = max(1, CHUNK // max(1, x[0].numel()))
+    for part in x.split(rows):
+        yield part.to(torch.float64, copy=True)
 
 
 def _all_but(channel: int, x: Tensor) -> list[int]:

@@ -1,6 +1,7 @@
 """Sequences of numbers: the adding problem, and a sine to forecast."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,10 +42,7 @@ class Adding(Generated):
         batch_size: int = 64,
         view: str = "sequence",
         scaling: str = "none",
-        shuffle: bool = True,
-        drop_last: bool = False,
-        seed: int = 0,
-        split_seed: int = 0,
+        **settings: Any,
     ) -> None:
         super().__init__(
             train_size=train_size,
@@ -53,10 +51,7 @@ class Adding(Generated):
             batch_size=batch_size,
             view=view,
             scaling=scaling,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            seed=seed,
-            split_seed=split_seed,
+            **settings,
         )
         at_least(2, length=length)
         self.length = length
@@ -109,10 +104,7 @@ class Sine(Generated):
         batch_size: int = 64,
         view: str = "sequence",
         scaling: str = "none",
-        shuffle: bool = True,
-        drop_last: bool = False,
-        seed: int = 0,
-        split_seed: int = 0,
+        **settings: Any,
     ) -> None:
         super().__init__(
             train_size=train_size,
@@ -121,10 +113,7 @@ class Sine(Generated):
             batch_size=batch_size,
             view=view,
             scaling=scaling,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            seed=seed,
-            split_seed=split_seed,
+            **settings,
         )
         at_least(1, window=window, horizon=horizon)
         not_negative(noise=noise)

@@ -20,8 +20,13 @@ def generator(purpose: str, *key: int) -> torch.Generator:
 
     Neighbouring keys, and equal keys with different purposes, give independent numbers.
     """
+    return torch.Generator().manual_seed(seed_of(purpose, *key))
+
+
+def seed_of(purpose: str, *key: int) -> int:
+    """The seed of that generator, 64 random bits."""
     state = np.random.SeedSequence([*purpose.encode(), *key]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]))
+    return int(state[0])
 
 
 def stratified(labels: Tensor, *, val: float = 0.1, test: float = 0.2, seed: int = 0) -> Indices:

@@ -13,7 +13,7 @@ from zoo.data.views import SEQUENCE, one_hot
 class Symbols(Generated):
     """Sequences of symbols, stored as numbers and served one-hot or, as "tokens", as they are."""
 
-    kind = SEQUENCE
+    kind = SEQUENCE._replace(medium="symbols")
     views = (*SEQUENCE.views, "tokens")
     scalings = ("none", "unit")
     limits = (0.0, 1.0)  # one-hot
@@ -68,10 +68,7 @@ class CopyMemory(Symbols):
         batch_size: int = 64,
         view: str = "sequence",
         scaling: str = "none",
-        shuffle: bool = True,
-        drop_last: bool = False,
-        seed: int = 0,
-        split_seed: int = 0,
+        **settings: Any,
     ) -> None:
         super().__init__(
             train_size=train_size,
@@ -80,10 +77,7 @@ class CopyMemory(Symbols):
             batch_size=batch_size,
             view=view,
             scaling=scaling,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            seed=seed,
-            split_seed=split_seed,
+            **settings,
         )
         at_least(1, delay=delay)
         self.delay = delay
@@ -130,10 +124,7 @@ class TemporalOrder(Symbols):
         batch_size: int = 64,
         view: str = "sequence",
         scaling: str = "none",
-        shuffle: bool = True,
-        drop_last: bool = False,
-        seed: int = 0,
-        split_seed: int = 0,
+        **settings: Any,
     ) -> None:
         super().__init__(
             train_size=train_size,
@@ -142,10 +133,7 @@ class TemporalOrder(Symbols):
             batch_size=batch_size,
             view=view,
             scaling=scaling,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            seed=seed,
-            split_seed=split_seed,
+            **settings,
         )
         at_least(10, length=length)
         self.length = length

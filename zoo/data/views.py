@@ -43,16 +43,19 @@ class Kind(NamedTuple):
     channel: int  # the axis of a batch that scaling keeps apart
     words: str  # a sample, in words with the sizes of its shape
     views: dict[str, Callable[[Tensor], Tensor]]
+    medium: str = "unknown"  # what augmentations are told; "unknown": until the data is read
 
 
 IMAGE = Kind(
     1,
     "{1} x {2} images",
     {"vector": vector, "image": as_is, "rows": rows, "pixels": pixels, "sequence": rows},
+    "image",
 )
 SEQUENCE = Kind(
     2,
     "{0} x {1} sequences",
     {"sequence": as_is, "vector": vector, "image": channels_first},
+    "series",
 )
-TABLE = Kind(1, "{0} columns", {"vector": as_is})
+TABLE = Kind(1, "{0} columns", {"vector": as_is}, "table")

@@ -12,7 +12,7 @@ from zoo.losses import BinaryCrossEntropy, Loss, NegativeELBO, negative_elbo
 
 
 class LitAutoencoder(LitModel):
-    """Trains a net to give back its input.
+    """Trains a net to give back its input, or what that was before it was corrupted.
 
     With `loss=elbo` the net is variational: every forward pass draws a code, in validation and test
     too, because the bound is an expectation over codes; there the draws are the same every time.
@@ -38,7 +38,7 @@ class LitAutoencoder(LitModel):
             )
 
     def predict(self, batch: Batch) -> Prediction:
-        """Compare the reconstruction with the input."""
+        """Compare the reconstruction with the clean input (Vincent 2008)."""
         x = batch.x
         if not isinstance(self.loss, NegativeELBO):
             output = self.net(x)
@@ -49,7 +49,7 @@ class LitAutoencoder(LitModel):
             with torch.random.fork_rng([x.device] if x.is_cuda else []):
                 torch.manual_seed(0)
                 output = self.net(x, sample=True)
-        return Prediction(output, output.image, x)
+        return Prediction(output, output.image, x if batch.clean is None else batch.clean)
 
     def task(self, result: Prediction) -> dict[str, Tensor]:
         """Reconstruction and KL term in nats per sample, or the plain loss."""

@@ -140,7 +140,10 @@ class LitModel(pl.LightningModule):
     def record(self, stage: str, result: Prediction, values: dict[str, Tensor]) -> None:
         """Add a batch to the means and metrics of an epoch, without waiting for the device."""
         target, prediction = result.target, self.loss.point(result.prediction.detach())
-        weight = len(target) if result.mask is None else result.mask.sum()
+        if result.mask is not None:
+            weight: Tensor | int = result.mask.sum()
+        else:  # a class at every step counts by itself: the last batch of a stream is shorter
+            weight = target.numel() if self.loss.target == "classes" else len(target)
         self.means[stage].add(values, weight)
         metrics = self.metrics_of(stage)
         if metrics and result.mask is not None:

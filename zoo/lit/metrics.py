@@ -36,16 +36,18 @@ class Mean(Metric):
 
 
 class Accuracy(Mean):
-    """Fraction of targets whose logit is the largest.
+    """Fraction of targets whose logit is the largest; of soft targets, whose largest class it is.
 
     Shapes:
-        prediction (..., C), target (...) int64
+        prediction (..., C), target (...) int64 or (..., C) floating point
     """
 
     target = "classes"
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add a batch."""
+        if target.is_floating_point():
+            target = target.argmax(-1)
         self.add(prediction.argmax(-1) == target, target.numel())
 
 

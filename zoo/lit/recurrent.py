@@ -20,7 +20,7 @@ class LitRecurrent(LitModel):
             time, Williams & Peng 1990); None: the gradient crosses the whole sequence.
         carry_state: start each batch from the last state of the batch before, for streams whose
             batches continue each other; the gradient stops between batches, and an epoch starts
-            from zero.
+            from zero. A checkpoint has it too.
         **settings: as in `LitModel`.
 
     Raises:
@@ -54,7 +54,7 @@ class LitRecurrent(LitModel):
 
     def predict(self, batch: Batch) -> Prediction:
         """Compare the net's readout with y."""
-        carried = first(self._state, len(batch.x)) if self.carry_state else None
+        carried = first(self._state, batch.x) if self.carry_state else None
         if self.truncate and self.training:
             output = self._in_pieces(batch, carried)
         else:
@@ -78,6 +78,16 @@ class LitRecurrent(LitModel):
         output = torch.cat(outputs, dim=1) if every else outputs[-1]
         return Recurrence(output, part.state, torch.cat(hidden, dim=1))
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store what the next batch of training goes on from."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["state"] = self._state
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from there; at the beginning of an epoch it is forgotten."""
+        super().on_load_checkpoint(checkpoint)
+        self._state = checkpoint.get("state")
+
     def on_train_epoch_start(self) -> None:
         """A stream starts from an empty state."""
         self._state = None
@@ -96,11 +106,11 @@ class LitRecurrent(LitModel):
         self._state = None
 
 
-def first(state: Any, count: int) -> Any:
-    """The state (layers, B, H) of the first `count` streams; a last batch may have fewer."""
+def first(state: Any, x: Tensor) -> Any:
+    """The state (layers, B, H) of as many streams as x has, where x is; a last batch has fewer."""
     if state is None or isinstance(state, Tensor):
-        return None if state is None else state[:, :count].contiguous()
-    return tuple(s[:, :count].contiguous() for s in state)
+        return None if state is None else state[:, : len(x)].contiguous().to(x.device)
+    return tuple(s[:, : len(x)].contiguous().to(x.device) for s in state)
 
 
 def detach(state: Tensor | tuple[Tensor, ...]) -> Any:

@@ -23,32 +23,27 @@ def cross_entropy(
 
     Args:
         logits: unnormalised log probabilities, classes on the last dimension.
-        target: class ids.
+        target: class ids, or a probability for each class (soft targets, as mixing samples makes
+            them; Zhang 2018).
         label_smoothing: share of the target's probability that is spread evenly over all classes
             (Szegedy 2016).
         class_weights: one for each class; the mean divides by the sum of the targets' weights.
-        ignore_index: a class id that does not count; if nothing else is left, the mean is NaN.
+        ignore_index: a class id that does not count; if nothing else is left, the mean is NaN. Soft
+            targets all count.
         mask: which targets count.
 
     Shapes:
-        logits (..., C), target (...) int64, mask over the leading dimensions of target -> ()
+        logits (..., C), target (...) int64 or (..., C) floating point, mask over the leading
+            dimensions of target -> ()
     """
-    shapes = f"{tuple(logits.shape)} and {tuple(target.shape)}"
-    if logits.ndim == 0 or logits.shape[:-1] != target.shape:
-        raise ValueError(
-            f"`logits` must be (..., C) for a `target` (...), got {shapes}: "
-            "move the classes to the last dimension, or give class ids, not one-hot vectors"
-        )
-    if not logits.is_floating_point() or target.dtype != torch.int64:
-        raise ValueError(
-            "`logits` must be floating point and `target` class ids in int64, "
-            f"got {logits.dtype} and {target.dtype}: use target.long(), or a loss of values"
-        )
+    check_classes(logits, target)
     if class_weights is not None and class_weights.shape != logits.shape[-1:]:
         raise ValueError(
             f"`class_weights` must have one weight for each of {logits.shape[-1]} classes, "
             f"got {tuple(class_weights.shape)}"
         )
+    if target.is_floating_point():
+        return _soft(*select(logits, target, mask), label_smoothing, class_weights)
     logits, target = select(logits, target, mask)
     return F.cross_entropy(
         logits.reshape(-1, logits.shape[-1]),
@@ -57,6 +52,38 @@ def cross_entropy(
         ignore_index=ignore_index,
         label_smoothing=label_smoothing,
     )
+
+
+def _soft(
+    logits: Tensor, target: Tensor, label_smoothing: float, class_weights: Tensor | None
+) -> Tensor:
+    """The mean over samples; with weights divided by the targets' own, as for class ids.
+
+    torch divides by the number of samples there, so that its one-hot targets and its class ids
+    give different losses.
+    """
+    logits, target = logits.reshape(-1, logits.shape[-1]), target.reshape(-1, logits.shape[-1])
+    weights = logits.new_ones(()) if class_weights is None else class_weights
+    mass = (target * weights).sum(-1)
+    smoothed = target * (1 - label_smoothing) + label_smoothing / target.shape[-1]
+    losses = -(smoothed * weights * logits.log_softmax(-1)).sum(-1)
+    return losses.sum() / mass.sum() if class_weights is not None else losses.mean()
+
+
+def check_classes(logits: Tensor, target: Tensor) -> None:
+    """Refuse a target that is neither class ids nor a probability for each class."""
+    shapes = f"{tuple(logits.shape)} and {tuple(target.shape)}"
+    soft = target.is_floating_point() and logits.ndim > 0 and logits.shape == target.shape
+    if not soft and (logits.ndim == 0 or logits.shape[:-1] != target.shape):
+        raise ValueError(
+            f"`logits` must be (..., C) for a `target` (...), got {shapes}: move the classes to "
+            "the last dimension, or give class ids; one-hot vectors must be floating point"
+        )
+    if not logits.is_floating_point() or (not soft and target.dtype != torch.int64):
+        raise ValueError(
+            "`logits` must be floating point and `target` class ids in int64, "
+            f"got {logits.dtype} and {target.dtype}: use target.long(), or a loss of values"
+        )
 
 
 class CrossEntropy(Loss):
