@@ -143,7 +143,7 @@ class LitModel(pl.LightningModule):
         if result.mask is not None:
             weight: Tensor | int = result.mask.sum()
         else:  # a class at every step counts by itself: the last batch of a stream is shorter
-            weight = target.numel() if self.loss.target == "classes" else len(target)
+            weight = len(target) if target.is_floating_point() else target.numel()
         self.means[stage].add(values, weight)
         metrics = self.metrics_of(stage)
         if metrics and result.mask is not None:
