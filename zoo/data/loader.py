@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from zoo.data.position import Position
 from zoo.data.splits import generator
 
 BUCKET = 50  # batches whose samples are sorted by length together
@@ -112,7 +113,7 @@ class Epoch(Dataset[Any]):
         return Batch(x, *part[1:])
 
 
-class BatchLoader:
+class BatchLoader(Position):
     """Serves a split batch by batch, in an order that depends on (seed, epoch) alone.
 
     One iteration is one epoch; the next iteration is the next epoch, also when the last one was
@@ -244,26 +245,3 @@ class BatchLoader:
         if lengths is None or not self.shuffle:
             return parts
         return tuple(parts[i] for i in torch.randperm(len(parts), generator=random).tolist())
-
-    def state_dict(self) -> dict[str, int]:
-        """The exact position: the batch after the last one served."""
-        return {
-            "seed": self.seed,
-            "epoch": self.epoch,
-            "served": self._served,
-            "steps": len(self),
-        }
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continues at a position; in mid-epoch only with the same number of batches.
-
-        Raises:
-            ValueError: if the position is inside an epoch of another length.
-        """
-        if state["served"] and state["steps"] != len(self):
-            raise ValueError(
-                f"`state` must be of an epoch of {len(self)} batches, got one of {state['steps']}; "
-                "continue with the same batch_size, drop_last and number of ranks"
-            )
-        self.seed, self.epoch, self._served = state["seed"], state["epoch"], state["served"]
-        self._resumed = True

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from zoo.data.loader import Batch
+from zoo.data.position import Position
 from zoo.data.splits import generator
 
 
-class StreamLoader:
+class StreamLoader(Position):
     """Serves a text for truncated backpropagation, with the interface of `BatchLoader`.
 
     The text is cut into as many contiguous streams of one length as all ranks read; row i of each
@@ -102,26 +103,3 @@ class StreamLoader:
         start = self.rank * share
         x, y = tokens[start : start + share], tokens[start + 1 : start + share + 1]
         return x.view(self.streams, self._steps), y.view(self.streams, self._steps)
-
-    def state_dict(self) -> dict[str, int]:
-        """The exact position: the batch after the last one served."""
-        return {
-            "seed": self.seed,
-            "epoch": self.epoch,
-            "served": self._served,
-            "steps": len(self),
-        }
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continues at a position; in mid-epoch only with the same number of batches.
-
-        Raises:
-            ValueError: if the position is inside an epoch of another length.
-        """
-        if state["served"] and state["steps"] != len(self):
-            raise ValueError(
-                f"`state` must be of an epoch of {len(self)} batches, got one of {state['steps']}; "
-                "continue with the same batch_size, length, drop_last and number of ranks"
-            )
-        self.seed, self.epoch, self._served = state["seed"], state["epoch"], state["served"]
-        self._resumed = True
