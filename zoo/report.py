@@ -22,7 +22,12 @@ def write_metrics(folder: Path, row: Mapping[str, Any]) -> None:
 def print_table(title: str, metrics: Mapping[str, float]) -> None:
     """Print final metrics, a row for each and a column for each stage."""
     stages = [s for s in STAGES if any(key.startswith(f"{s}/") for key in metrics)]
-    names = dict.fromkeys(key.partition("/")[2] for key in metrics)
+    names = dict.fromkeys(
+        name
+        for wanted in stages
+        for stage, _, name in (key.partition("/") for key in metrics)
+        if stage == wanted
+    )
     table = Table()
     table.add_column("metric")
     for stage in stages:

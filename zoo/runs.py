@@ -23,8 +23,8 @@ from zoo.callbacks import Checkpoint, TensorBoardSummary
 from zoo.checkpoint import CheckpointError, checkpoint_file, read, recipe
 from zoo.config import ConfigError, fill, plain, run_folder, trusted
 from zoo.lit.logger import TensorBoard
+from zoo.partners import check_targets, follow_target
 from zoo.report import print_table, say, shown, write_metrics
-from zoo.validation import check_targets
 
 if TYPE_CHECKING:
     from zoo.data import DataModule
@@ -40,6 +40,7 @@ def build(cfg: DictConfig) -> tuple[DataModule, LitModel]:
     try:
         data = make(cfg.data)
         data.setup()
+        follow_target(cfg, data.target)
         check_targets(cfg, data.target)
         facts = dict(data.facts)
         facts["out_features"] *= make(cfg.loss).outputs_per_target

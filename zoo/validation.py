@@ -21,14 +21,9 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.config import ConfigError, conf_dir, nodes, plain, suggest
+from zoo.partners import check_partners, follow_target, overrides
 from zoo.rehearsal import rehearse, target_of
 
-# Views that a net can read when its own YAML asks for the one on the left.
-READS = {
-    "vector": ("vector", "image", "rows", "pixels", "sequence"),  # flattened
-    "image": ("image",),
-    "sequence": ("sequence", "rows", "pixels", "tokens"),
-}
 LEAST = {"log_every_n_steps": 1, "accumulate_grad_batches": 1, "gradient_clip_val": 0.0}
 WORDS = {
     int: "a whole number",
@@ -43,17 +38,21 @@ WORDS = {
 def check(cfg: DictConfig) -> None:
     """Check names, types, partners and ranges of a whole run.
 
+    A loss and metrics that nobody chose follow what the data has as target, in `cfg` itself.
+
     Raises:
         ConfigError: the first thing that cannot work, with what would.
     """
     check_top(cfg)
-    cfg = OmegaConf.create(plain(cfg))  # resolved once: interpolations cost more than all checks
-    for path, node in nodes(cfg):
+    resolved = OmegaConf.create(plain(cfg))  # once: interpolations cost more than all checks
+    for path, node in nodes(resolved):
         check_arguments(path, node)
-    check_trainer(cfg)
-    check_partners(cfg)
-    rehearse(cfg)
-    check_monitor(cfg)
+    if follow_target(cfg, target_of(resolved.data)):
+        resolved = OmegaConf.create(plain(cfg))
+    check_trainer(resolved)
+    check_partners(resolved)
+    rehearse(resolved)
+    check_monitor(resolved)
 
 
 def check_top(cfg: DictConfig) -> None:
@@ -73,7 +72,7 @@ def check_top(cfg: DictConfig) -> None:
         raise ConfigError(f"`seed` must be a whole number from 0 to 2**32 - 1, got {cfg.seed!r}")
     if cfg.monitor.mode not in ("min", "max"):
         raise ConfigError(f"`monitor.mode` must be min or max, got {cfg.monitor.mode!r}")
-    for override in _overrides():
+    for override in overrides():
         if override.startswith(("choices.", "run_dir=")):
             remedy = "hydra.run.dir=…" if override.startswith("run_dir") else "the group itself"
             raise ConfigError(f"{override!r} only records what was chosen; override {remedy}")
@@ -190,60 +189,6 @@ def describe(hint: Any) -> str:
     return WORDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 
-def check_partners(cfg: DictConfig) -> None:
-    """Check that model, data, loss and metrics have the same thing in mind."""
-    check_views(cfg)
-    check_targets(cfg, target_of(cfg.data))
-
-
-def check_views(cfg: DictConfig) -> None:
-    """Check that the model can read what the data offers."""
-    data = get_object(cfg.data._target_)
-    view, model, name = cfg.data.view, cfg.choices.model, cfg.choices.data
-    asked = _view_of(model)
-    if view not in data.views and view == asked:
-        readers = ", ".join(_models_for(data.views))
-        raise ConfigError(
-            f"model={model} reads data.view={view}, but data={name} offers only "
-            f"{', '.join(data.views)}; models that read those: {readers}"
-        )
-    if view not in data.views:
-        raise ConfigError(f"data={name} offers no data.view={view}{suggest(view, data.views)}")
-    if asked and view not in READS.get(asked, (view,)):
-        raise ConfigError(
-            f"model={model} cannot read data.view={view}; it reads {', '.join(READS[asked])}"
-        )
-
-
-def check_targets(cfg: DictConfig, target: str | None) -> None:
-    """Check that loss and metrics compare what the data has; None where that is not known yet."""
-    autoencoder = cfg.model._target_.endswith("LitAutoencoder")
-    target = "values" if autoencoder else target
-    whose = "an autoencoder's target, its input," if autoencoder else f"data={cfg.choices.data}"
-    check_target(f"loss={cfg.choices.loss}", cfg.loss, target, whose)
-    for key, metric in (cfg.metrics or {}).items():
-        check_target(f"metrics.{key}", metric, target, whose)
-
-
-def check_target(what: str, node: DictConfig, target: str | None, whose: str) -> None:
-    """Check that a loss or metric compares what there is to compare."""
-    wanted = str(getattr(get_object(node._target_), "target", target))
-    if target is not None and wanted != target:
-        kinds = {"classes": "class labels", "values": "numbers"}
-        remedy = {
-            "classes": "loss=cross_entropy and metrics=classification",
-            "values": "loss=mse, mae or huber and metrics=regression",
-        }
-        raise ConfigError(
-            f"{what} compares {kinds[wanted]}, but {whose} has {kinds[target]}; "
-            f"use {remedy[target]}"
-        )
-
-
-def _overrides() -> list[str]:
-    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
-
-
 def _hints(target: Any) -> dict[str, Any]:
     hints: dict[str, Any] = {}
     functions = (
@@ -257,13 +202,3 @@ def _hints(target: Any) -> dict[str, Any]:
         except (NameError, TypeError, AttributeError):
             continue  # hints that only a type checker can resolve check nothing here
     return hints
-
-
-def _view_of(model: str) -> str | None:
-    file = conf_dir() / "model" / f"{model}.yaml"
-    return OmegaConf.load(file).data.view if file.is_file() else None
-
-
-def _models_for(views: tuple[str, ...]) -> list[str]:
-    names = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
-    return [name for name in names if _view_of(name) in views]

@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
-from zoo.callbacks import Checkpoint, PCABaseline, Progress
+from zoo.callbacks import Baselines, Checkpoint, PCABaseline, Progress
 from zoo.callbacks.baseline import pca_error
 from zoo.callbacks.tensorboard import add_graph, flat
 from zoo.config import conf_dir, fill, plain
@@ -228,6 +228,35 @@ def test_the_baseline_is_of_the_test_split_as_the_net_sees_it() -> None:
     value = trainer.callback_metrics["baseline/squared_error"].item()
     assert value == pytest.approx(expected, rel=1e-5)
     assert rows == [{"baseline/squared_error": pytest.approx(expected, rel=1e-5)}]
+
+
+@pytest.mark.parametrize(
+    ("reconstructs", "data", "expected"),
+    [
+        (False, SimpleNamespace(baselines=lambda: {"rmse": 2.0}), [{"baseline/rmse": 2.0}]),
+        (True, SimpleNamespace(baselines=lambda: {"rmse": 2.0}), []),
+        (False, SimpleNamespace(), [{}]),  # a data module from elsewhere
+        (False, None, [{}]),  # loaders handed to `fit`
+    ],
+)
+def test_a_baseline_is_that_of_the_target(
+    reconstructs: bool, data: Any, expected: list[dict[str, float]]
+) -> None:
+    rows: list[dict[str, float]] = []
+    trainer = SimpleNamespace(
+        is_global_zero=True,
+        datamodule=data,
+        callback_metrics={},
+        ckpt_path="last.ckpt",  # continued: the level has its beginning
+        loggers=[SimpleNamespace(log_metrics=lambda row, step: rows.append(row))],
+        global_step=1,
+    )
+    callback, module = Baselines(), SimpleNamespace(reconstructs=reconstructs)
+    callback.on_fit_start(trainer, module)
+    assert rows == []
+    callback.on_test_end(trainer, module)
+    assert rows == expected
+    assert trainer.callback_metrics == {k: torch.tensor(v) for r in expected for k, v in r.items()}
 
 
 def test_hyperparameters_are_a_flat_table() -> None:

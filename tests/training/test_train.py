@@ -5,6 +5,7 @@ import math
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
+
+from zoo.data import Digits
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +103,17 @@ def test_metrics_are_one_flat_object_with_every_final_number(finished: Any) -> N
     assert final == pytest.approx({tag: row[tag] for tag in final}, rel=1e-6)
 
 
+def test_what_the_commonest_class_reaches_is_a_level_beside_the_results(finished: Any) -> None:
+    data = Digits()
+    data.setup()
+    counts = Counter(data.splits["train"].y.tolist())
+    commonest = max(range(10), key=lambda digit: counts[digit])
+    share = data.splits["test"].y.tolist().count(commonest) / 360
+    assert finished.metrics()["baseline/accuracy"] == pytest.approx(share)
+    level = finished.curves()["baseline/accuracy"]
+    assert level == [(0, pytest.approx(share)), (40, pytest.approx(share))]
+
+
 def test_test_accuracy_counts_samples_of_the_whole_split(finished: Any) -> None:
     hits = finished.metrics()["test/accuracy"] * 360  # a fifth of 1,797 digits
     assert hits == pytest.approx(round(hits), abs=1e-4)
@@ -148,7 +162,7 @@ def test_training_and_validation_share_a_chart(finished: Any) -> None:
         for chart in category.chart
     ]
     assert {"train/loss", "val/loss"} in drawn
-    assert {"train/accuracy", "val/accuracy"} in drawn
+    assert {"train/accuracy", "val/accuracy", "baseline/accuracy"} in drawn
     assert {"train/penalty/l1", "train/penalty/l2"} in drawn
 
 

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
+
+
+class Baselines(Callback):
+    """Logs what the trivial predictor of the data reaches: `baseline/accuracy`, `baseline/rmse`, ….
+
+    The predictor is of the training split, the number of the test split, see `baselines` of the
+    data. It is written at the first step and at the last, so that a chart shows it as a level. Of
+    an autoencoder, which has no target but its input, nothing is logged.
+    """
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Compute and log, unless an interrupted run has."""
+        if not trainer.ckpt_path:
+            self._log(trainer, pl_module)
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log again, beside the results."""
+        self._log(trainer, pl_module)
+
+    def _log(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if trainer.is_global_zero and not getattr(module, "reconstructs", False):
+            log(trainer, getattr(data, "baselines", dict)())
 
 
 class PCABaseline(Callback):
@@ -25,9 +49,15 @@ class PCABaseline(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         train, test = (data.serve(data.splits[name].x).flatten(1) for name in ("train", "test"))
         error = pca_error(train, test, cast(Any, pl_module).net.latent)
-        trainer.callback_metrics["baseline/squared_error"] = torch.tensor(error)
-        for logger in trainer.loggers:
-            logger.log_metrics({"baseline/squared_error": error}, step=trainer.global_step)
+        log(trainer, {"squared_error": error})
+
+
+def log(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
+    """Write numbers as `baseline/<name>`, to the loggers and to what the run reports."""
+    rows = {f"baseline/{name}": value for name, value in values.items()}
+    trainer.callback_metrics.update({name: torch.tensor(v) for name, v in rows.items()})
+    for logger in trainer.loggers:
+        logger.log_metrics(rows, step=trainer.global_step)
 
 
 def pca_error(train: Tensor, test: Tensor, components: int) -> float:

@@ -105,7 +105,7 @@ def layout(metrics: list[str], penalties: list[str]) -> dict[str, Any]:
     """Custom-scalars charts: training and validation of one number in one picture."""
     charts: dict[str, Any] = {
         # The names are regular expressions: without the end, loss would also show loss_step.
-        name: ["Multiline", [f"train/{name}$", f"val/{name}$"]]
+        name: ["Multiline", [f"train/{name}$", f"val/{name}$", f"baseline/{name}$"]]
         for name in ["loss", *metrics]
     }
     if penalties:

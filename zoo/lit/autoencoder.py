@@ -23,6 +23,8 @@ class LitAutoencoder(LitModel):
             loss of logits after an output activation.
     """
 
+    reconstructs = True
+
     def __init__(self, net: nn.Module, *, loss: Loss, **settings: Any) -> None:
         super().__init__(net, loss=loss, **settings)
         variational = hasattr(net, "sample")

@@ -6,7 +6,7 @@ import copy
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import lightning.pytorch as pl
 import torch
@@ -56,6 +56,8 @@ class LitModel(pl.LightningModule):
         optimizer: makes an optimizer from parameter groups.
         scheduler: makes Lightning's scheduler config from (optimizer, total_steps, epochs).
     """
+
+    reconstructs: ClassVar[bool] = False  # whether the target is the input
 
     net: nn.Module
     loss: Loss
