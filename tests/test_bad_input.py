@@ -17,6 +17,11 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "choice of optimizer": ("optimizer=adan", ["'adan'", "adam, adamw, rmsprop, sgd"]),
     "choice of callbacks": ("callbacks=[default,early_stop]", ["'early_stop'", "early_stopping"]),
     "experiment": ("experiment=adding_lst", ["'adding_lst'", "'adding_lstm'", "deep_sigmoid"]),
+    "experiment in a folder": (
+        "experiment=published/adutl",
+        ["'published/adutl'", "'published/adult'", "adding_lstm, "],
+    ),
+    "folder of experiments": ("experiment=published", ["'published'", "published/adult, "]),
     "debug": ("debug=fats", ["'fats'", "'fast'", "overfit"]),
     "logger": ("logger=wandb", ["'wandb'", "none, tensorboard"]),
     "key": ("model.net.hiden=[64]", ["'hiden'", "'hidden'", "in_features"]),

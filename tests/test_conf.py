@@ -70,8 +70,8 @@ def test_it_opens_with_a_command(file: str) -> None:
     program = "zoo-evaluate" if file == "evaluate.yaml" else "zoo-train"
     words = shlex.split(command.removeprefix("# "))
     assert command.startswith("# ") and words[0] == program
-    group, _, name = file.removesuffix(".yaml").rpartition("/")
-    if group and "=" in command:
+    group, grouped, name = file.removesuffix(".yaml").partition("/")
+    if grouped and "=" in command:
         chosen = {key: value for key, _, value in (word.partition("=") for word in words[1:])}
         usable = chosen.get(group, "default").strip("[]").split(",")
         # A neighbour may be shown instead, but its keys must be this file's.

@@ -23,9 +23,9 @@ def sentence(error: BaseException, name: str) -> str:
     """
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, choice = error.missing_cfg_file.rpartition("/")
-        choices = error.options or choices_of(group)
-        return f"there is no {group} {choice!r}{suggest(choice, sorted(choices))}"
+        group, _, choice = error.missing_cfg_file.partition("/")
+        choices = sorted({*(error.options or ()), *choices_of(group)})  # a person's own, and ours
+        return f"there is no {group} {choice!r}{suggest(choice, choices)}"
     if isinstance(error, OSError) and error.filename:
         return f"cannot write {error.filename}: {error.strerror}; choose another hydra.run.dir"
     if text.startswith("Ambiguous value"):
@@ -34,8 +34,11 @@ def sentence(error: BaseException, name: str) -> str:
 
 
 def choices_of(group: str) -> list[str]:
-    """The files of a group."""
-    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+    """The files of a group, those in its folders too."""
+    folder = conf_dir() / group
+    return sorted(
+        path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")
+    )
 
 
 def unreadable_word() -> str | None:

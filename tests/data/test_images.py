@@ -62,6 +62,17 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
+def mirror(
+    server: tuple[Path, str], place: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, str]:
+    """The folder and the address of the one mirror, which has the four files."""
+    folder, address = server
+    place(folder)
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [address])
+    return folder, address
+
+
+@pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server answers."""
     with socket.socket() as free:
@@ -109,18 +120,13 @@ def test_the_relatives_in_one_folder_are_told_apart(
 
 
 def test_a_download_is_what_torchvision_downloads(
-    server: tuple[Path, str],
-    place: Callable[..., None],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mirror: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, address = server
-    place(folder)
-    # The first mirror has nothing.
-    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [f"{address}gone/", address])
+    _, address = mirror
     data = MNIST(root=str(tmp_path / "ours"), scaling="none")
-    data.setup()
-    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [address])
+    with monkeypatch.context() as patch:  # the first mirror has nothing
+        patch.setattr(torchvision.datasets.MNIST, "mirrors", [f"{address}gone/", address])
+        data.setup()
     reference = torchvision.datasets.MNIST(tmp_path / "theirs", train=False, download=True)
     assert torch.equal(data.splits["test"].x[:, 0], reference.data)
     assert torch.equal(data.splits["test"].y, reference.targets)
@@ -131,15 +137,9 @@ def test_a_download_is_what_torchvision_downloads(
 
 @pytest.mark.parametrize("damage", ["truncated", "other"])
 def test_a_bad_download_is_an_error_and_the_next_run_recovers(
-    damage: str,
-    server: tuple[Path, str],
-    place: Callable[..., None],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    damage: str, mirror: tuple[Path, str], tmp_path: Path
 ) -> None:
-    folder, address = server
-    place(folder)
-    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [address])
+    folder, _ = mirror
     file = folder / f"{FILES[2]}.gz"
     content = file.read_bytes()
     file.write_bytes(content[:100] if damage == "truncated" else content[::-1])

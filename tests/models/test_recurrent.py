@@ -187,6 +187,15 @@ def test_parameter_counts_by_hand(
     assert sum(p.numel() for p in tokens.parameters()) == 9 * 3 + recurrent + head
 
 
+def test_an_embedding_starts_as_wide_as_asked(build: Build) -> None:
+    torch.manual_seed(0)
+    for std in (0.1, 1.0):
+        weight = build(200, 2, embedding=50, embedding_std=std).embed.weight
+        # Of 10,000 draws the deviation is off by 0.7 %, the mean by 1 % of it.
+        assert weight.std().item() == pytest.approx(std, rel=0.03)
+        assert abs(weight.mean().item()) < 0.04 * std
+
+
 def test_every_parameter_gets_a_gradient_and_dropout_does_not_warn(build: Build) -> None:
     torch.manual_seed(0)
     with warnings.catch_warnings():
@@ -248,6 +257,7 @@ def test_a_wrong_input_size_is_named() -> None:
         ("dropout", 1.0),
         ("readout", "first"),
         ("embedding", 0),
+        ("embedding_std", 0.0),
         ("recurrent_init", "xavier"),
     ],
 )

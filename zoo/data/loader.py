@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from zoo.data.checks import at_least
 from zoo.data.position import Position
 from zoo.data.splits import generator
 
@@ -113,11 +114,10 @@ class Epoch(Dataset[Any]):
         return Batch(x, *part[1:])
 
 
-class BatchLoader(Position):
+class BatchLoader(Position[Batch]):
     """Serves a split batch by batch, in an order that depends on (seed, epoch) alone.
 
-    One iteration is one epoch; the next iteration is the next epoch, also when the last one was
-    given up half way. After `load_state_dict` the next iteration continues in the middle.
+    One iteration is one epoch, see `Position`.
 
     Of several ranks each makes the same number of steps, and no sample is lost or served twice:
     batches are then evened out, at most one sample apart.
@@ -159,10 +159,8 @@ class BatchLoader(Position):
         device: torch.device | None = None,
         workers: int = 0,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
-        if not 0 <= rank < world_size:
-            raise ValueError(f"`rank` must be in [0, world_size={world_size}), got {rank}")
+        super().__init__(seed, rank, world_size)
+        at_least(1, batch_size=batch_size)
         self.split = split
         self.batch_size = batch_size
         self.transform = transform
@@ -170,14 +168,8 @@ class BatchLoader(Position):
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.trim = trim
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
         self.device = device or split.x.device
         self.workers = workers
-        self.epoch = 0
-        self._served = 0  # batches of this epoch
-        self._resumed = False
         samples = len(split.x)
         needed = batch_size * world_size if drop_last else world_size
         if samples < needed:
@@ -187,29 +179,15 @@ class BatchLoader(Position):
             )
 
     def __len__(self) -> int:
-        """Batches of an epoch on this rank, the same on every rank."""
         samples = len(self.split.x)
         if self.drop_last:
             return samples // self.world_size // self.batch_size
         share = samples // self.world_size  # the smallest; each step needs one sample of it
         return min(-(-samples // (self.world_size * self.batch_size)), share)
 
-    def __iter__(self) -> Iterator[Batch]:
-        """Serves what is left of the epoch after `load_state_dict`, else a whole epoch."""
-        if self._served and not self._resumed:
-            self.epoch, self._served = self.epoch + 1, 0
-        self._resumed = False
-        steps = len(self)
-        for batch in self._made():
-            # Counted before the batch is out: Lightning never asks for the one after the last.
-            self._served += 1
-            if self._served == steps:
-                self.epoch, self._served = self.epoch + 1, 0
-            yield batch
-
-    def _made(self) -> Iterator[Batch]:
-        """The batches that are left of this epoch."""
-        epoch, steps = Epoch(self, self.epoch), range(self._served, len(self))
+    def remaining(self, first: int) -> Iterator[Batch]:
+        """The batches of this epoch from number `first` on."""
+        epoch, steps = Epoch(self, self.epoch), range(first, len(self))
         if not self.workers:
             return (epoch.finished(step, epoch.gathered(step)) for step in steps)
         loader = DataLoader(

@@ -10,10 +10,8 @@ from zoo.data.checks import at_least, not_negative
 from zoo.data.generated import Generated
 
 
-class TwoMoons(Generated):
-    """Two half circles that reach into each other, as scikit-learn's `make_moons`.
-
-    Class "outer" lies on (cos a, sin a), class "inner" on (1 - cos a, 1/2 - sin a), a in [0, pi].
+class Planar(Generated):
+    """Noisy points in the plane, in classes.
 
     Args:
         noise: standard deviation of the Gaussian noise on both coordinates.
@@ -24,31 +22,32 @@ class TwoMoons(Generated):
         x (B, 2) float32, y (B,) int64
     """
 
-    name = "moons"
-
     def __init__(
         self,
         *,
-        noise: float = 0.1,
+        noise: float,
         train_size: int = 1_000,
         val_size: int = 200,
         test_size: int = 500,
-        batch_size: int = 64,
-        view: str = "vector",
-        scaling: str = "standard",
         **settings: Any,
     ) -> None:
-        super().__init__(
-            train_size=train_size,
-            val_size=val_size,
-            test_size=test_size,
-            batch_size=batch_size,
-            view=view,
-            scaling=scaling,
-            **settings,
-        )
+        super().__init__(train_size=train_size, val_size=val_size, test_size=test_size, **settings)
         not_negative(noise=noise)
         self.noise = noise
+
+
+class TwoMoons(Planar):
+    """Two half circles that reach into each other, as scikit-learn's `make_moons`.
+
+    Class "outer" lies on (cos a, sin a), class "inner" on (1 - cos a, 1/2 - sin a), a in [0, pi].
+
+    The arguments are those of `Planar`.
+    """
+
+    name = "moons"
+
+    def __init__(self, *, noise: float = 0.1, **settings: Any) -> None:
+        super().__init__(noise=noise, **settings)
         self.class_names = ["outer", "inner"]
 
     def generate(self, count: int, stream: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -61,7 +60,7 @@ class TwoMoons(Generated):
         return points + self.noise * torch.randn(count, 2, generator=stream), y
 
 
-class Spirals(Generated):
+class Spirals(Planar):
     """Spiral arms around the origin, one per class (after Lang and Witbrock 1988).
 
     A point of arm k at radius r in [0, 1] lies at angle 2 pi (turns * r + k / arms).
@@ -69,12 +68,8 @@ class Spirals(Generated):
     Args:
         arms: number of arms, and of classes.
         turns: how often an arm winds around the origin.
-        noise: standard deviation of the Gaussian noise on both coordinates.
 
-    The other arguments are those of `Generated`.
-
-    Shapes:
-        x (B, 2) float32, y (B,) int64
+    The other arguments are those of `Planar`.
     """
 
     name = "spirals"
@@ -85,28 +80,13 @@ class Spirals(Generated):
         arms: int = 2,
         turns: float = 1.5,
         noise: float = 0.02,
-        train_size: int = 1_000,
-        val_size: int = 200,
-        test_size: int = 500,
-        batch_size: int = 64,
-        view: str = "vector",
-        scaling: str = "standard",
         **settings: Any,
     ) -> None:
-        super().__init__(
-            train_size=train_size,
-            val_size=val_size,
-            test_size=test_size,
-            batch_size=batch_size,
-            view=view,
-            scaling=scaling,
-            **settings,
-        )
+        super().__init__(noise=noise, **settings)
         at_least(2, arms=arms)
-        not_negative(turns=turns, noise=noise)
+        not_negative(turns=turns)
         self.arms = arms
         self.turns = turns
-        self.noise = noise
         self.class_names = [f"arm {arm}" for arm in range(arms)]
 
     def generate(self, count: int, stream: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -11,31 +11,18 @@ from zoo.data.generated import Generated
 from zoo.data.views import SEQUENCE
 
 
-class Adding(Generated):
-    """The adding problem: the sum of the two marked values (Hochreiter and Schmidhuber 1997).
+class GeneratedSequence(Generated):
+    """Sequences made up by a formula, served step by step and unscaled.
 
-    A step has a value, uniform in [0, 1], and a mark, 0 or 1. As in Arjovsky (2016) one step is
-    marked in the first half, [0, T // 2), and one in the second. Always answering 1, the mean, has
-    a mean squared error of 1/6, the variance.
-
-    Args:
-        length: T, the number of steps.
-
-    The other arguments are those of `Generated`.
-
-    Shapes:
-        x (B, T, 2) float32, y (B, 1) float32 in original units
+    The arguments are those of `Generated`.
     """
 
-    name = "adding"
     kind = SEQUENCE
     views = tuple(SEQUENCE.views)
-    target = "values"
 
     def __init__(
         self,
         *,
-        length: int = 50,
         train_size: int = 10_000,
         val_size: int = 1_000,
         test_size: int = 1_000,
@@ -53,6 +40,29 @@ class Adding(Generated):
             scaling=scaling,
             **settings,
         )
+
+
+class Adding(GeneratedSequence):
+    """The adding problem: the sum of the two marked values (Hochreiter and Schmidhuber 1997).
+
+    A step has a value, uniform in [0, 1], and a mark, 0 or 1. As in Arjovsky (2016) one step is
+    marked in the first half, [0, T // 2), and one in the second. Always answering 1, the mean, has
+    a mean squared error of 1/6, the variance.
+
+    Args:
+        length: T, the number of steps.
+
+    The other arguments are those of `GeneratedSequence`.
+
+    Shapes:
+        x (B, T, 2) float32, y (B, 1) float32 in original units
+    """
+
+    name = "adding"
+    target = "values"
+
+    def __init__(self, *, length: int = 50, **settings: Any) -> None:
+        super().__init__(**settings)
         at_least(2, length=length)
         self.length = length
 
@@ -67,7 +77,7 @@ class Adding(Generated):
         return torch.stack([values, marks], dim=2), y  # (N, T, 2), (N, 1)
 
 
-class Sine(Generated):
+class Sine(GeneratedSequence):
     """Forecasting: the next values of a noisy sine of unknown phase.
 
     The series of a sample is sin(2 pi t / period + phase) + noise, the phase uniform; its first
@@ -80,15 +90,13 @@ class Sine(Generated):
         period: of the sine, in steps.
         noise: standard deviation of the Gaussian noise on every value.
 
-    The other arguments are those of `Generated`.
+    The other arguments are those of `GeneratedSequence`.
 
     Shapes:
         x (B, window, 1) float32, y (B, horizon) float32 in original units
     """
 
     name = "sine"
-    kind = SEQUENCE
-    views = tuple(SEQUENCE.views)
     target = "values"
 
     def __init__(
@@ -101,20 +109,9 @@ class Sine(Generated):
         train_size: int = 2_000,
         val_size: int = 500,
         test_size: int = 500,
-        batch_size: int = 64,
-        view: str = "sequence",
-        scaling: str = "none",
         **settings: Any,
     ) -> None:
-        super().__init__(
-            train_size=train_size,
-            val_size=val_size,
-            test_size=test_size,
-            batch_size=batch_size,
-            view=view,
-            scaling=scaling,
-            **settings,
-        )
+        super().__init__(train_size=train_size, val_size=val_size, test_size=test_size, **settings)
         at_least(1, window=window, horizon=horizon)
         not_negative(noise=noise)
         if not 2 < period < math.inf:  # two samples a period are the least that show it (Nyquist)

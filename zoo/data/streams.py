@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from zoo.data.checks import at_least
 from zoo.data.loader import Batch
 from zoo.data.position import Position
 from zoo.data.splits import generator
 
 
-class StreamLoader(Position):
+class StreamLoader(Position[Batch]):
     """Serves a text for truncated backpropagation, with the interface of `BatchLoader`.
 
     The text is cut into as many contiguous streams of one length as all ranks read; row i of each
@@ -19,7 +20,7 @@ class StreamLoader(Position):
     end. What does not divide among the streams, fewer tokens than there are streams, is left out at
     the end of the text; the last batch of an epoch is as much shorter as the streams are.
 
-    One iteration is one epoch, as in `BatchLoader`.
+    One iteration is one epoch, see `Position`.
 
     Args:
         tokens: the text (N,), whole numbers of any type.
@@ -51,11 +52,8 @@ class StreamLoader(Position):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        for name, value in {"streams": streams, "length": length}.items():
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {value}")
-        if not 0 <= rank < world_size:
-            raise ValueError(f"`rank` must be in [0, world_size={world_size}), got {rank}")
+        super().__init__(seed, rank, world_size)
+        at_least(1, streams=streams, length=length)
         every = streams * world_size
         needed = every * (length if drop_last else 1) + 1
         if len(tokens) < needed:
@@ -67,32 +65,17 @@ class StreamLoader(Position):
         self.length = length
         self.shuffle = shuffle
         self.drop_last = drop_last
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
-        self.epoch = 0
         self._steps = (len(tokens) - 1) // every  # the last token is a target only
-        self._served = 0  # batches of this epoch
-        self._resumed = False
 
     def __len__(self) -> int:
-        """Batches of an epoch, the same on every rank."""
         return self._steps // self.length if self.drop_last else -(-self._steps // self.length)
 
-    def __iter__(self) -> Iterator[Batch]:
-        """Serves what is left of the epoch after `load_state_dict`, else a whole epoch."""
-        if self._served and not self._resumed:
-            self.epoch, self._served = self.epoch + 1, 0
-        self._resumed = False
-        x, y = self._cut()
-        first, batches = self._served, len(self)
-        for index in range(first, batches):
+    def remaining(self, first: int) -> Iterator[Batch]:
+        """The batches of this epoch from number `first` on, each a copy."""
+        sides = self._cut()
+        for index in range(first, len(self)):
             part = slice(index * self.length, (index + 1) * self.length)
-            # Counted before the batch is out: Lightning never asks for the one after the last.
-            self._served += 1
-            if self._served == batches:
-                self.epoch, self._served = self.epoch + 1, 0
-            yield Batch(*(side[:, part].to(torch.int64, copy=True) for side in (x, y)))
+            yield Batch(*(side[:, part].to(torch.int64, copy=True) for side in sides))
 
     def _cut(self) -> tuple[Tensor, Tensor]:
         """The inputs and targets of this epoch on this rank, (streams, steps) each."""

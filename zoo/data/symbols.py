@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from zoo.data.checks import at_least
-from zoo.data.generated import Generated
+from zoo.data.sequences import GeneratedSequence
 from zoo.data.views import SEQUENCE, one_hot
 
 
-class Symbols(Generated):
+class Symbols(GeneratedSequence):
     """Sequences of symbols, stored as numbers and served one-hot or, as "tokens", as they are."""
 
     kind = SEQUENCE._replace(medium="symbols")
@@ -46,7 +46,7 @@ class CopyMemory(Symbols):
     Args:
         delay: T in the papers.
 
-    The other arguments are those of `Generated`.
+    The other arguments are those of `GeneratedSequence`.
 
     Shapes:
         x (B, delay + 20, 10) float32, or (B, delay + 20) int64 as tokens; y (B, delay + 20) int64
@@ -58,27 +58,8 @@ class CopyMemory(Symbols):
     readout = "every"
     recalled: ClassVar[int] = 10
 
-    def __init__(
-        self,
-        *,
-        delay: int = 20,
-        train_size: int = 10_000,
-        val_size: int = 1_000,
-        test_size: int = 1_000,
-        batch_size: int = 64,
-        view: str = "sequence",
-        scaling: str = "none",
-        **settings: Any,
-    ) -> None:
-        super().__init__(
-            train_size=train_size,
-            val_size=val_size,
-            test_size=test_size,
-            batch_size=batch_size,
-            view=view,
-            scaling=scaling,
-            **settings,
-        )
+    def __init__(self, *, delay: int = 20, **settings: Any) -> None:
+        super().__init__(**settings)
         at_least(1, delay=delay)
         self.delay = delay
         self.class_names = ["blank", *"12345678", "delimiter"]
@@ -104,7 +85,7 @@ class TemporalOrder(Symbols):
     Args:
         length: T, the number of steps; about 100 in the paper.
 
-    The other arguments are those of `Generated`.
+    The other arguments are those of `GeneratedSequence`.
 
     Shapes:
         x (B, T, 8) float32, or (B, T) int64 as tokens, numbered as in `alphabet`; y (B,) int64
@@ -114,27 +95,8 @@ class TemporalOrder(Symbols):
     alphabet: ClassVar[str] = "abcdXYEB"
     vocabulary = len(alphabet)
 
-    def __init__(
-        self,
-        *,
-        length: int = 100,
-        train_size: int = 10_000,
-        val_size: int = 1_000,
-        test_size: int = 1_000,
-        batch_size: int = 64,
-        view: str = "sequence",
-        scaling: str = "none",
-        **settings: Any,
-    ) -> None:
-        super().__init__(
-            train_size=train_size,
-            val_size=val_size,
-            test_size=test_size,
-            batch_size=batch_size,
-            view=view,
-            scaling=scaling,
-            **settings,
-        )
+    def __init__(self, *, length: int = 100, **settings: Any) -> None:
+        super().__init__(**settings)
         at_least(10, length=length)
         self.length = length
         self.class_names = ["XX", "XY", "YX", "YY"]

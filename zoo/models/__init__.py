@@ -8,6 +8,7 @@ from zoo.models.lstm import LSTM
 from zoo.models.recurrent import Recurrence
 from zoo.models.resnet import ResNet
 from zoo.models.rnn import GRU, RNN
+from zoo.models.sampling import generate
 from zoo.models.vae import VAE, ConvVAE, VariationalReconstruction
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "Reconstruction",
     "ResNet",
     "VariationalReconstruction",
+    "generate",
 ]

@@ -34,6 +34,7 @@ class LSTM(RecurrentNet):
         readout: what the head sees: "last" the last step (and backwards the first), "mean" or "max"
             over a sample's steps, "every" each step by itself.
         embedding: width of the tokens' embedding, or None for dense input.
+        embedding_std: standard deviation of its first weights.
         recurrent_init: each U starts "orthogonal", "identity" or "uniform" in +-1/sqrt(H).
         forget_bias: where b_f starts (Jozefowicz 2015 recommends 1); all other biases are zero.
 
@@ -58,6 +59,7 @@ class LSTM(RecurrentNet):
         dropout: float = 0.0,
         readout: str = "last",
         embedding: int | None = None,
+        embedding_std: float = 0.1,
         recurrent_init: str = "orthogonal",
         forget_bias: float = 1.0,
     ) -> None:
@@ -73,6 +75,7 @@ class LSTM(RecurrentNet):
             dropout=dropout,
             readout=readout,
             embedding=embedding,
+            embedding_std=embedding_std,
             recurrent_init=recurrent_init,
         )
         # A forget gate that starts open lets gradients cross long gaps from the first step. Torch

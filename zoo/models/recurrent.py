@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from zoo.models.layers import check_choice, check_input, check_probability, check_size, initialise
+from zoo.models.layers import (
+    check_choice,
+    check_input,
+    check_positive,
+    check_probability,
+    check_size,
+    initialise,
+)
 
 State: TypeAlias = Tensor | tuple[Tensor, Tensor]
 
@@ -42,6 +49,7 @@ class RecurrentNet(nn.Module):
         dropout: probability of dropping a unit, between layers and before the head.
         readout: "last", "mean", "max" or "every".
         embedding: width of the tokens' embedding, or None for dense input.
+        embedding_std: standard deviation of its first weights.
         recurrent_init: "orthogonal", "identity" or "uniform".
     """
 
@@ -57,6 +65,7 @@ class RecurrentNet(nn.Module):
         dropout: float,
         readout: str,
         embedding: int | None,
+        embedding_std: float,
         recurrent_init: str,
     ) -> None:
         check_size("in_features", in_features)
@@ -67,12 +76,16 @@ class RecurrentNet(nn.Module):
         check_choice("readout", readout, READOUTS)
         if embedding is not None:
             check_size("embedding", embedding)
+        check_positive("embedding_std", embedding_std)
         check_choice("recurrent_init", recurrent_init, RECURRENT_INITS)
         super().__init__()
         self.readout = readout
         self.directions = 2 if bidirectional else 1
         self.sizes = ("T",) if embedding else ("T", in_features)
-        self.embed = nn.Embedding(in_features, embedding) if embedding else nn.Identity()
+        self.embed: nn.Module = nn.Identity()
+        if embedding:
+            self.embed = table = nn.Embedding(in_features, embedding)
+            nn.init.normal_(table.weight, std=embedding_std)
         self.recurrent = cell(
             embedding or in_features,
             hidden_size,

@@ -25,6 +25,7 @@ class RNN(RecurrentNet):
         readout: what the head sees: "last" the last step (and backwards the first), "mean" or "max"
             over a sample's steps, "every" each step by itself.
         embedding: width of the tokens' embedding, or None for dense input.
+        embedding_std: standard deviation of its first weights.
         recurrent_init: U starts "orthogonal", "identity" or "uniform" in +-1/sqrt(H).
 
     Shapes:
@@ -49,6 +50,7 @@ class RNN(RecurrentNet):
         dropout: float = 0.0,
         readout: str = "last",
         embedding: int | None = None,
+        embedding_std: float = 0.1,
         recurrent_init: str = "orthogonal",
     ) -> None:
         check_choice("activation", activation, ("tanh", "relu"))
@@ -62,6 +64,7 @@ class RNN(RecurrentNet):
             dropout=dropout,
             readout=readout,
             embedding=embedding,
+            embedding_std=embedding_std,
             recurrent_init=recurrent_init,
         )
 
@@ -89,6 +92,7 @@ class GRU(RecurrentNet):
         readout: what the head sees: "last" the last step (and backwards the first), "mean" or "max"
             over a sample's steps, "every" each step by itself.
         embedding: width of the tokens' embedding, or None for dense input.
+        embedding_std: standard deviation of its first weights.
         recurrent_init: each U starts "orthogonal", "identity" or "uniform" in +-1/sqrt(H).
 
     Shapes:
@@ -112,6 +116,7 @@ class GRU(RecurrentNet):
         dropout: float = 0.0,
         readout: str = "last",
         embedding: int | None = None,
+        embedding_std: float = 0.1,
         recurrent_init: str = "orthogonal",
     ) -> None:
         super().__init__(
@@ -124,5 +129,6 @@ class GRU(RecurrentNet):
             dropout=dropout,
             readout=readout,
             embedding=embedding,
+            embedding_std=embedding_std,
             recurrent_init=recurrent_init,
         )

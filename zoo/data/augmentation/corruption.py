@@ -5,16 +5,20 @@ from zoo.data.checks import fraction, not_negative
 from zoo.data.loader import Batch
 
 
-class Noise(Augmentation):
+class Corruption(Augmentation):
+    """Spoils scaled numbers, whatever they stand for."""
+
+    media = ALL
+    scaled = True
+    corrupts = True
+
+
+class Noise(Corruption):
     """Adds Gaussian noise to every scaled number (Vincent 2010; Bishop 1995 for nets in general).
 
     Args:
         std: standard deviation of the noise, in units of the scaled input.
     """
-
-    media = ALL
-    scaled = True
-    corrupts = True
 
     def __init__(self, std: float = 0.3) -> None:
         not_negative(std=std)
@@ -25,7 +29,7 @@ class Noise(Augmentation):
         return batch._replace(x=stream.normal(*batch.x.shape).mul_(self.std).add_(batch.x))
 
 
-class Masking(Augmentation):
+class Masking(Corruption):
     """Sets scaled numbers to 0 at random, each on its own (Vincent 2008).
 
     With `data.scaling=unit` 0 is black, with `standard` it is the mean.
@@ -33,10 +37,6 @@ class Masking(Augmentation):
     Args:
         probability: of a number to be lost.
     """
-
-    media = ALL
-    scaled = True
-    corrupts = True
 
     def __init__(self, probability: float = 0.25) -> None:
         fraction(probability=probability)
