@@ -53,7 +53,8 @@ def parameters(name: str, view: str) -> int:
     digits = Digits(view=view)
     digits.setup()
     preset = OmegaConf.to_container(OmegaConf.load(conf_dir() / f"model/{name}.yaml").model.net)
-    sizes = {key: digits.facts[key] for key, value in preset.items() if value == "???"}
+    facts = digits.facts
+    sizes = {key: facts[key] for key in preset if preset[key] == "???" and key in facts}
     return sum(p.numel() for p in zoo.create_model(name, **sizes).parameters())
 
 

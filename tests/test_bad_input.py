@@ -85,6 +85,14 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     ),
     "variational net without its bound": ("model=vae loss=mse", ["VAE", "loss=elbo"]),
     "bound without a variational net": ("model=autoencoder loss=elbo", ["loss=elbo", "VAE"]),
+    "text read backwards": (
+        "model=lstm data=text_lm model.net.bidirectional=true model.carry_state=false",
+        ["data=text_lm", "next one", "model.net.bidirectional=false"],
+    ),
+    "music read backwards": (
+        "model=gru data=piano_rolls model.net.bidirectional=true",
+        ["data=piano_rolls", "model.net.bidirectional=false"],
+    ),
     "momentum": (
         "optimizer=sgd optimizer.nesterov=true optimizer.momentum=0",
         ["Nesterov", "momentum"],

@@ -25,6 +25,7 @@ FOLLOWERS = {
 def check_partners(cfg: DictConfig) -> None:
     """Check that model, data, loss and metrics have the same thing in mind."""
     check_views(cfg)
+    check_direction(cfg)
     check_targets(cfg, target_of(cfg.data))
 
 
@@ -44,6 +45,15 @@ def check_views(cfg: DictConfig) -> None:
     if asked and view not in READS.get(asked, (view,)):
         raise ConfigError(
             f"model={model} cannot read data.view={view}; it reads {', '.join(READS[asked])}"
+        )
+
+
+def check_direction(cfg: DictConfig) -> None:
+    """Check that the model does not read what it has to predict."""
+    if get_object(cfg.data._target_).predicts_next and cfg.model.net.get("bidirectional"):
+        raise ConfigError(
+            f"data={cfg.choices.data} asks at each step for the next one, which "
+            "model.net.bidirectional=true has read already; use model.net.bidirectional=false"
         )
 
 

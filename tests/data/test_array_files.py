@@ -101,7 +101,7 @@ def test_nothing_is_unpickled(kind: str, tmp_path: Path) -> None:
 
 
 def test_what_is_no_such_file_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`data.path` must be your .npz"):
+    with pytest.raises(ValueError, match="`path` must name your .npz"):
         ArrayFile().setup()
     with pytest.raises(FileNotFoundError, match="does not exist"):
         ArrayFile(path=str(tmp_path / "absent.npz")).setup()

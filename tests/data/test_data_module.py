@@ -199,39 +199,7 @@ def test_bad_arguments(data, arguments: dict, message: str) -> None:
         data(**arguments)
 
 
-# --- what to beat ------------------------------------------------------------------------------
-
-
-def test_the_baseline_of_classes_is_the_commonest_one_of_training() -> None:
-    module = ready(BreastCancer)
-    train, test = (module.splits[name].y.tolist() for name in ("train", "test"))
-    commonest = max(set(train), key=train.count)
-    assert module.baselines() == {"accuracy": pytest.approx(test.count(commonest) / len(test))}
-
-
-def test_the_baseline_of_values_is_the_mean_in_original_units() -> None:
-    module = ready(Diabetes)
-    scaling = module.target_scaling
-    train, test = (
-        module.splits[name].y.double().numpy() * scaling.scale.numpy() + scaling.shift.numpy()
-        for name in ("train", "test")
-    )
-    error = test - train.mean()
-    expected = {"rmse": math.sqrt((error**2).mean()), "mae": np.abs(error).mean()}
-    assert module.baselines() == pytest.approx(expected, rel=1e-5)
-    assert sorted(module.baselines()) == ["mae", "rmse"]
-
-
-def test_only_targets_that_count_make_a_baseline() -> None:
-    class Masked(Iris):
-        def read(self):
-            y = torch.tensor([[1, 1, 0], [1, 0, 0]])
-            mask = torch.tensor([[True, True, False], [True, False, False]])
-            self.class_names = ["a", "b"]
-            split = Split(torch.randn(2, 4), y, None, mask)
-            return {name: split for name in ("train", "val", "test")}
-
-    assert Masked().baselines() == {"accuracy": 1.0}
+# --- dividing and placing ---------------------------------------------------------------------
 
 
 def test_divide_carves_stratified_and_by_the_split_seed_alone() -> None:
@@ -250,9 +218,6 @@ def test_divide_carves_stratified_and_by_the_split_seed_alone() -> None:
 def test_values_are_divided_without_classes() -> None:
     parts = Diabetes().divide(torch.randn(50, 3), torch.randn(50, 1))
     assert [len(parts[name].x) for name in ("train", "val")] == [45, 5]
-
-
-# --- where the splits are ----------------------------------------------------------------------
 
 
 def test_workers_serve_what_memory_does() -> None:

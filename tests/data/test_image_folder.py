@@ -164,7 +164,7 @@ def test_a_link_inside_the_folder_is_an_image_like_others(photos: Path) -> None:
 
 
 def test_what_is_no_such_folder_is_a_sentence(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`data.path` must be the folder of your images"):
+    with pytest.raises(ValueError, match="`path` must name the folder of your images"):
         ImageFolder().setup()
     with pytest.raises(FileNotFoundError, match="is no folder"):
         ready(tmp_path / "absent")

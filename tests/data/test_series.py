@@ -77,6 +77,7 @@ def test_scaled_by_training_rows_alone_and_back(squares: str) -> None:
     assert unit.facts["scale"] == [17.0**2] * 2
     batch = next(iter(unit.test_dataloader()))
     np.testing.assert_allclose(batch.y[0] * 17.0**2, [24.0**2, 25.0**2], rtol=1e-6)
+    np.testing.assert_allclose(batch.x[0, :, 0] * 17.0**2, np.arange(21.0, 24.0) ** 2, rtol=1e-6)
 
 
 def test_relative_to_the_last_row_seen(squares: str) -> None:

@@ -7,6 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from zoo.build import make
 from zoo.data.csv_table import Table
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "tabular"
@@ -92,6 +93,8 @@ def test_numbers_are_scaled_by_training_and_bits_are_not(tmp_path, scaling: str)
         ranks = np.argsort(numbers["train"], kind="stable")
         assert np.array_equal(np.argsort(train, kind="stable"), ranks)
     assert set(module.splits["test"].x[:, 1:].flatten().tolist()) == {0.0, 1.0}
+    served = torch.cat([batch.x for batch in module.test_dataloader()])
+    assert torch.equal(served, module.splits["test"].x)
 
 
 def test_values_are_standardised_and_reported_in_their_unit(tmp_path) -> None:
@@ -217,10 +220,8 @@ def test_any_cells_are_a_table_or_an_error(tmp_path, rows, task: str, scaling: s
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
 def test_adult_as_published(composed) -> None:
-    data = composed("data=adult").data
-    arguments = {str(key): data[key] for key in data if key != "_target_"}
-    arguments |= {key: str(DATA / Path(arguments[key]).name) for key in ("path", "test_path")}
-    module = ready(**arguments)
+    module = make(composed("data=adult", f"data.root={DATA.parent}").data)
+    module.setup()
     assert module.class_names == ["<=50K", ">50K"]
     assert sum(len(split.x) for split in module.splits.values()) == 32_561 + 16_281
     assert module.baselines()["accuracy"] == pytest.approx(1 - 0.2362, abs=1e-4)

@@ -30,10 +30,10 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def written(folder: Path, name: str, content: str | bytes) -> str:
+def written(folder: Path, name: str, content: str | bytes) -> Path:
     content = content.encode() if isinstance(content, str) else content
     (folder / name).write_bytes(content)
-    return str(folder / name)
+    return folder / name
 
 
 # --- files -----------------------------------------------------------------------------------
@@ -165,13 +165,14 @@ def test_a_batch_is_what_an_embedding_reads(table: Path) -> None:
     size = len(data.vocabulary)
     wanted = {"in_features": size, "out_features": 2, "num_classes": 2, "readout": "last"}
     assert wanted.items() <= data.facts.items()
-    assert data.facts["embedding"] == 128 and not data.facts["carry_state"]
+    assert data.facts["embedding"] == 128 and data.facts["embedding_std"] == 0.1
+    assert not data.facts["carry_state"]
 
 
 def test_given_files_are_kept_and_only_training_words_are_known(tmp_path: Path) -> None:
     train = written(tmp_path, "train", "1 fine fine\n0 dull dull\n" * 5)
     val, test = (written(tmp_path, name, f"0 {name} dull\n1 ...\n") for name in ("val", "test"))
-    data = Text(path=train, val_path=val, test_path=test)
+    data = Text(path=str(train), val_path=str(val), test_path=str(test))
     data.setup()
     assert sorted(data.vocabulary.words[2:]) == ["dull", "fine"]
     assert len(data.splits["train"].x) == 10
@@ -188,7 +189,7 @@ def test_a_given_test_leaves_a_tenth_for_validation(table: Path) -> None:
 
 def test_long_texts_are_cut_and_empty_ones_are_one_unknown_word(tmp_path: Path) -> None:
     train = written(tmp_path, "a.csv", "text,label\n" + "a a a a a,1\n,2\n" * 10)
-    data = Text(path=train, max_length=3)
+    data = Text(path=str(train), max_length=3)
     data.setup()
     assert data.splits["train"].x.shape[1] == 3 and data.shortened == 10
     assert ["<unk>"] in texts_of(data, "train")
@@ -197,7 +198,7 @@ def test_long_texts_are_cut_and_empty_ones_are_one_unknown_word(tmp_path: Path) 
 
 def test_numbers_as_labels_are_in_their_order(tmp_path: Path) -> None:
     rows = "".join(f"{stars} text\n" * 4 for stars in (10, 9, -1, "none"))
-    data = Text(path=written(tmp_path, "a", rows))
+    data = Text(path=str(written(tmp_path, "a", rows)))
     data.setup()
     assert data.class_names == ["-1", "9", "10", "none"]
 
@@ -220,25 +221,25 @@ def test_word_dropout_makes_its_share_unknown_and_leaves_padding_alone() -> None
 
 def test_a_single_class_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a must have two labels .* only '1'"):
-        Text(path=written(tmp_path, "a", "1 fine\n" * 20)).setup()
+        Text(path=str(written(tmp_path, "a", "1 fine\n" * 20))).setup()
 
 
 def test_a_label_that_training_lacks_is_refused(tmp_path: Path) -> None:
     train = written(tmp_path, "train", "1 fine\n0 dull\n" * 10)
     test = written(tmp_path, "test", "1 fine\n2 what\n")
     with pytest.raises(ValueError, match="test has the label '2', .* that has 0, 1"):
-        Text(path=train, test_path=test).setup()
+        Text(path=str(train), test_path=str(test)).setup()
 
 
 def test_too_few_texts_to_split_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="2 texts, too few .* data.val_path"):
-        Text(path=written(tmp_path, "a", "1 fine\n0 dull\n")).setup()
+        Text(path=str(written(tmp_path, "a", "1 fine\n0 dull\n"))).setup()
 
 
 def test_without_a_file_an_example_is_shown() -> None:
     with pytest.raises(ValueError, match="data.path=reviews.csv data.text=review"):
         Text().setup()
-    with pytest.raises(ValueError, match="`path`, the training file, .* beside 'v'"):
+    with pytest.raises(ValueError, match="`path`, the training file, .* beside v:"):
         Text(val_path="v").setup()
 
 

@@ -14,6 +14,7 @@ from zoo.data.piano_rolls import PianoRolls
 from zoo.data.planar import Spirals, TwoMoons
 from zoo.data.sequences import Adding, Sine
 from zoo.data.series import Series
+from zoo.data.streams import StreamLoader
 from zoo.data.symbols import CopyMemory, Symbols, TemporalOrder
 from zoo.data.tables import BreastCancer, BundledTable, Diabetes, Iris, Wine
 from zoo.data.text import Text
@@ -46,6 +47,7 @@ __all__ = [
     "Sine",
     "Spirals",
     "Split",
+    "StreamLoader",
     "Symbols",
     "Table",
     "TemporalOrder",

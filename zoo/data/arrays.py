@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +13,7 @@ from zoo.data.checks import one_of
 from zoo.data.integrity import check_labels, check_pair, finite
 from zoo.data.loader import Split
 from zoo.data.npz import Arrays, read_arrays
+from zoo.data.paths import absent, given, located
 from zoo.data.shapes import (
     LAYOUTS,
     NAMES,
@@ -24,7 +24,7 @@ from zoo.data.shapes import (
     layout_of,
     pairs,
 )
-from zoo.data.views import IMAGE, SEQUENCE, TABLE, Kind
+from zoo.data.views import IMAGE, SEQUENCE, TABLE
 
 
 class ArraySet(DataModule):
@@ -107,15 +107,11 @@ class ArraySet(DataModule):
                 "is something else, say so with data.layout"
             )
         bytes_only = all(array.dtype == np.uint8 for array in arrays.values())
-        self.found(kind, bytes_only and kind is IMAGE)
+        self.kind, self.limits = kind, (0.0, 255.0) if bytes_only and kind is IMAGE else None
         return {
             name: arranged(array if bytes_only else finite(name, array), layout)
             for name, array in arrays.items()
         }
-
-    def found(self, kind: Kind, known_limits: bool) -> None:
-        """Takes over for this object what others declare for their class."""
-        vars(self).update(kind=kind, limits=(0.0, 255.0) if known_limits else None)
 
     def targets(self, arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
         """The targets as served: int64 (N,) or float32 (N, K)."""
@@ -124,7 +120,7 @@ class ArraySet(DataModule):
             check_numbers(name, array)
         whole = all(array.dtype.kind in "iub" for array in arrays.values())
         classes = self.task == "classification" or (self.task == "auto" and whole)
-        vars(self).update(target="classes" if classes else "values", standardise_target=not classes)
+        self.target, self.standardise_target = "classes" if classes else "values", not classes
         if classes:
             labels = {name: as_labels(name, array) for name, array in arrays.items()}
             check_labels(train, labels)
@@ -143,25 +139,27 @@ class ArrayFile(ArraySet):
     """Your own arrays from a file.
 
     Args:
+        root: where relative paths start; None is the current folder.
         path: an `.npz` file or a folder of `.npy` files. Python objects inside are never unpickled.
 
     The other arguments, and the names and shapes of the arrays, are those of `ArraySet`.
     """
 
-    def __init__(self, *, path: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self, *, root: str | None = None, path: str | None = None, **settings: Any
+    ) -> None:
         super().__init__(**settings)
-        self.path = path
+        self.path = located(root, path)
 
     def load(self) -> Arrays:
         """Reads the file or folder."""
-        if self.path is None:
-            raise ValueError("`data.path` must be your .npz file or folder of .npy files, got null")
-        if not Path(self.path).exists():
-            raise FileNotFoundError(f"{self.path} does not exist; give data.path=<file>.npz")
+        path = given(self.path, "your .npz file or folder of .npy files")
+        if not path.exists():
+            raise absent(path)
         try:
-            return read_arrays(self.path, [name for pair in NAMES for name in pair])
+            return read_arrays(path, [name for pair in NAMES for name in pair])
         except ValueError as error:
-            raise ValueError(f"data.path={self.path}: {error}") from error
+            raise ValueError(f"data.path={path}: {error}") from error
 
 
 class ArrayData(ArraySet):

@@ -11,7 +11,8 @@ from torch import Tensor
 from zoo.data import scaling as scalings
 from zoo.data.augmentation.base import Augmentation, Stack, refuse, refuse_layout
 from zoo.data.checks import at_least, one_of
-from zoo.data.loader import BatchLoader, Split
+from zoo.data.loader import Batch, BatchLoader, Split
+from zoo.data.position import Position
 from zoo.data.splits import stratified
 from zoo.data.views import TABLE, Kind
 
@@ -49,12 +50,15 @@ class DataModule(LightningDataModule, ABC):
 
     name: str = "data"
     views: ClassVar[tuple[str, ...]] = tuple(TABLE.views)
-    target: ClassVar[str] = "classes"  # or "values"
-    kind: ClassVar[Kind] = TABLE
     scalings: ClassVar[tuple[str, ...]] = scalings.SCALINGS
-    limits: ClassVar[tuple[float, float] | None] = None  # of the inputs, where they are known
-    standardise_target: ClassVar[bool] = False
+    scaled_by_read: ClassVar[bool] = False  # by `read`, and not by `setup` as a whole
     readout: ClassVar[str] = "last"  # or "every", for one target per step
+    predicts_next: ClassVar[bool] = False  # whether the target of a step is the next input
+    # What a file or an argument may decide, an object has of its own.
+    target: str = "classes"  # or "values"
+    kind: Kind = TABLE
+    limits: tuple[float, float] | None = None  # of the inputs, where they are known
+    standardise_target: bool = False
 
     def __init__(
         self,
@@ -111,9 +115,10 @@ class DataModule(LightningDataModule, ABC):
             padded=train.lengths is not None,
             owner=self.name,
         )
-        if self.scaling == "standard":
+        scaling = "none" if self.scaled_by_read else self.scaling
+        if scaling == "standard":
             self.input_scaling = scalings.standard(train.x, self.kind.channel)
-        elif self.scaling == "unit":
+        elif scaling == "unit":
             self.input_scaling = scalings.unit(train.x, self.kind.channel, self.limits)
         if self.standardise_target:
             self.target_scaling = scalings.standard(train.y)
@@ -166,7 +171,7 @@ class DataModule(LightningDataModule, ABC):
         if self.target == "classes":
             classes = len(self.class_names or ())
             return facts | {"out_features": classes, "num_classes": classes}
-        outputs = train.y.shape[1]
+        outputs = train.y.shape[-1]
         scale = self.target_scaling.scale.expand(outputs).tolist()
         return facts | {"out_features": outputs, "scale": scale}
 
@@ -223,13 +228,16 @@ class DataModule(LightningDataModule, ABC):
         one, many = ("class", "classes") if self.target == "classes" else ("target", "targets")
         return f"{self.name}: {counts}; {sample}, {outputs} {one if outputs == 1 else many}"
 
-    def train_dataloader(self) -> BatchLoader:
+    def train_dataloader(self) -> Position[Batch]:
         """The training split, in a new order each epoch, augmented."""
         # Overfitting a few batches means the same ones in each epoch.
         fixed = getattr(self.trainer, "overfit_batches", 0) > 0
-        extra = {"augment": True} if self.augmentation and not fixed else {}
-        shuffle = self.shuffle and not fixed
-        loader = self.loader("train", shuffle=shuffle, drop_last=self.drop_last, **extra)
+        loader = self.loader(
+            "train",
+            shuffle=self.shuffle and not fixed,
+            drop_last=self.drop_last,
+            augment=bool(self.augmentation) and not fixed,
+        )
         if self.trainer is not None:
             # Of a run resumed between two epochs Lightning restores this count, but neither the
             # loader's state nor `current_epoch` in time.
@@ -237,17 +245,17 @@ class DataModule(LightningDataModule, ABC):
             loader.epoch = progress.processed  # type: ignore[attr-defined]
         return loader
 
-    def val_dataloader(self) -> BatchLoader:
+    def val_dataloader(self) -> Position[Batch]:
         """The validation split, in its own order."""
         return self.loader("val")
 
-    def test_dataloader(self) -> BatchLoader:
+    def test_dataloader(self) -> Position[Batch]:
         """The test split, in its own order."""
         return self.loader("test")
 
     def loader(
         self, name: str, *, shuffle: bool = False, drop_last: bool = False, augment: bool = False
-    ) -> BatchLoader:
+    ) -> Position[Batch]:
         """The split "train", "val" or "test", in its own order unless shuffled."""
         self.setup()
         trainer = self.trainer

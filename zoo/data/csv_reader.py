@@ -12,17 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.data.columns import numbers
-
-
-def given(path: str | None, what: str) -> Path:
-    """The path that a person had to give.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if not path:
-        raise ValueError(f"`path` must name {what}, got {path!r}; say data.path=…")
-    return Path(path).expanduser()
+from zoo.data.paths import absent
 
 
 def read_bytes(path: Path) -> bytes:
@@ -35,7 +25,7 @@ def read_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file in it")
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; check the path, from {Path.cwd()}")
+        raise absent(path)
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
         try:

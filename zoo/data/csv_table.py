@@ -13,8 +13,9 @@ from zoo.data.base import DataModule
 from zoo.data.checks import one_of
 from zoo.data.column_encoders import Categories, Numbers
 from zoo.data.columns import fitted, is_missing, number, scaled
-from zoo.data.csv_reader import Csv, check_separator, given, read_csv
+from zoo.data.csv_reader import Csv, check_separator, read_csv
 from zoo.data.loader import Split
+from zoo.data.paths import given, located
 from zoo.data.scaling import Scaling
 from zoo.data.splits import stratified
 from zoo.data.views import TABLE
@@ -33,6 +34,7 @@ class Table(DataModule):
     standardised, and errors are in its own units.
 
     Args:
+        root: where relative paths start; None is the current folder.
         path: a csv file, gzip or not.
         target: the column to predict.
         task: "classification" or "regression".
@@ -58,10 +60,12 @@ class Table(DataModule):
     kind = TABLE
     tasks: ClassVar[dict[str, str]] = {"classification": "classes", "regression": "values"}
     scalings = ("standard", "quantile", "unit", "none")
+    scaled_by_read = True  # numbers alone, not categories
 
     def __init__(
         self,
         *,
+        root: str | None = None,
         path: str | None = None,
         target: str | None = None,
         task: str = "classification",
@@ -80,9 +84,9 @@ class Table(DataModule):
         one_of("table", tuple(self.tasks), task=task)
         check_separator(separator)
         check_numbers(target_unit=target_unit, val=val, test=test)
-        self.target = self.tasks[task]  # type: ignore[misc]
-        self.path = path
-        self.test_path = test_path
+        self.target = self.tasks[task]
+        self.path = located(root, path)
+        self.test_path = located(root, test_path)
         self.column = target
         self.header = names
         self.categorical = categorical
@@ -91,17 +95,13 @@ class Table(DataModule):
         self.label_suffix = label_suffix
         self.target_unit = target_unit
         self.shares = {"val": val, "test": test}
-        if path:
-            self.name = Path(path).name.split(".")[0] or self.name
-
-    def plain(self, x: Tensor) -> Tensor:
-        """A batch as it is: `read` scales numbers, and leaves categories alone."""
-        return x.float()
+        if self.path:
+            self.name = self.path.name.split(".")[0] or self.name
 
     def read(self) -> dict[str, Split]:
         """Reads one file or two, and encodes their columns as those of the training rows."""
         file = self._open(given(self.path, "a csv file"))
-        other = self._open(Path(self.test_path).expanduser()) if self.test_path else None
+        other = self._open(self.test_path) if self.test_path else None
         if self.column is None:
             raise ValueError(
                 f"`target` must name the column of {file.path} to predict, got None; "

@@ -15,6 +15,7 @@ from zoo.data.cache import cached
 from zoo.data.checks import at_least, one_of
 from zoo.data.integrity import check_labels
 from zoo.data.loader import Split
+from zoo.data.paths import given, located
 from zoo.data.views import IMAGE
 
 # What PIL raises at files that are not what they should be, besides its own errors.
@@ -29,6 +30,7 @@ class ImageFolder(DataModule):
     folder are refused. All images are held in memory: N * channels * size ** 2 bytes.
 
     Args:
+        root: where relative paths start; None is the current folder.
         path: the folder; without a `test_path`, 70 % of it train, 10 % validate, 20 % test.
         test_path: a folder of the same classes for the test; a tenth of `path` then validates.
         size: of a side in pixels.
@@ -47,6 +49,7 @@ class ImageFolder(DataModule):
     def __init__(
         self,
         *,
+        root: str | None = None,
         path: str | None = None,
         test_path: str | None = None,
         size: int = 32,
@@ -59,37 +62,35 @@ class ImageFolder(DataModule):
         if channels not in (1, 3):
             raise ValueError(f"`channels` must be 3 (colour) or 1 (grey), got {channels!r}")
         one_of(self.name, ("crop", "stretch"), fit=fit)
-        self.path = path
-        self.test_path = test_path
+        self.path = located(root, path)
+        self.test_path = located(root, test_path)
         self.size = size
         self.channels = channels
         self.fit = fit
 
     def read(self) -> dict[str, Split]:
         """Decodes the images, or takes what was decoded before."""
-        if self.path is None:
-            raise ValueError("`data.path` must be the folder of your images, got null")
-        names = subfolders(Path(self.path))
+        path = given(self.path, "the folder of your images")
+        names = subfolders(path)
         self.class_names = names
-        train = self.decoded(Path(self.path), names)
+        train = self.decoded(path, names)
         labels = {"y": train[1].numpy()}
         if self.test_path is None:
             check_labels("y", labels, len(names))
             splits = self.carve(*train)
             if min(len(split.x) for split in splits.values()) == 0:
                 raise ValueError(
-                    f"{self.path} has {len(train[0])} images, too few for train, validation and "
+                    f"{path} has {len(train[0])} images, too few for train, validation and "
                     "test; add some"
                 )
             return splits
-        test = Path(self.test_path)
-        strange = [name for name in subfolders(test) if name not in names]
+        strange = [name for name in subfolders(self.test_path) if name not in names]
         if strange:
             raise ValueError(
-                f"{test / strange[0]} is a class that {self.path} has not; its classes: "
+                f"{self.test_path / strange[0]} is a class that {path} has not; its classes: "
                 f"{', '.join(names)}"
             )
-        return {**self.divide(*train), "test": Split(*self.decoded(test, names))}
+        return {**self.divide(*train), "test": Split(*self.decoded(self.test_path, names))}
 
     def decoded(self, folder: Path, names: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Images and labels of a folder."""

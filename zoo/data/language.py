@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zoo.data.checks import at_least, one_of
 from zoo.data.loader import Split
+from zoo.data.paths import located
 from zoo.data.streams import StreamLoader
 from zoo.data.text_file import check_encoding, read_text
 from zoo.data.tokens import TEXT, TokenData
@@ -32,6 +33,7 @@ class TextLM(TokenData):
     the Penn Treebank (Mikolov 2010). What the training text does not have is "<unk>".
 
     Args:
+        root: where relative paths start; None is the current folder.
         path: a text file, gzipped or not, cut in its order into 90 % train, 5 % validation and 5 %
             test. None, without `train`, is the reference of the Python language that every Python
             brings along.
@@ -58,12 +60,14 @@ class TextLM(TokenData):
 
     name = "text_lm"
     readout = "every"
+    predicts_next = True
     carry_state = True
     kind = TEXT._replace(medium="stream")  # which no augmentation reads
 
     def __init__(
         self,
         *,
+        root: str | None = None,
         path: str | None = None,
         train: str | None = None,
         val: str | None = None,
@@ -89,9 +93,11 @@ class TextLM(TokenData):
         at_least(1, max_words=1 if max_words is None else max_words)
         one_of(self.name, LEVELS, level=level)
         check_encoding(encoding)
-        self.files = {"train": train, "val": val, "test": test}
-        check_sources(path, self.files)
-        self.path = path
+        files = {"train": train, "val": val, "test": test}
+        check_sources(path, files)
+        self.path = located(root, path)
+        places = {name: located(root, file) for name, file in files.items()}
+        self.files = {name: place for name, place in places.items() if place}
         self.level = level
         self.length = length
         self.min_count = min_count
@@ -131,8 +137,8 @@ class TextLM(TokenData):
 
     def _texts(self) -> dict[str, Any]:
         """The tokens of each split: a string of characters, or a list of words."""
-        if self.files["train"]:
-            whole = {name: read_text(str(f), self.encoding) for name, f in self.files.items()}
+        if self.files:
+            whole = {name: read_text(file, self.encoding) for name, file in self.files.items()}
             texts = {name: self._tokens(text) for name, text in whole.items()}
             sources = {name: str(file) for name, file in self.files.items()}
         else:
@@ -181,10 +187,10 @@ class TextLM(TokenData):
         unit = {"char": "characters", "word": "words"}[self.level]
         return f"{self.name}: {counts}; {unit}, {len(self.vocabulary):,} different"
 
-    def loader(  # type: ignore[override]
-        self, name: str, *, shuffle: bool = False, drop_last: bool = False
+    def loader(
+        self, name: str, *, shuffle: bool = False, drop_last: bool = False, augment: bool = False
     ) -> StreamLoader:
-        """The split "train", "val" or "test" as streams."""
+        """The split "train", "val" or "test" as streams, which nothing augments."""
         self.setup()
         text = self.splits[name]
         ranks = self.trainer.world_size if self.trainer else 1

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from zoo.data.base import DataModule
-from zoo.data.csv_reader import given, read_bytes
+from zoo.data.csv_reader import read_bytes
 from zoo.data.loader import Split
+from zoo.data.paths import given, located
 from zoo.data.views import SEQUENCE
 
 
@@ -23,6 +24,7 @@ class PianoRolls(DataModule):
     averaged over all frames predicted.
 
     Args:
+        root: where relative paths start; None is the current folder.
         path: a .mat file with the cells `traindata`, `validdata` and `testdata`, one piece (T, 88)
             of zeros and ones in each.
 
@@ -38,11 +40,13 @@ class PianoRolls(DataModule):
     scalings = ("none",)
     target = "values"
     readout = "every"
+    predicts_next = True
     keys: ClassVar[dict[str, str]] = {"train": "traindata", "val": "validdata", "test": "testdata"}
 
     def __init__(
         self,
         *,
+        root: str | None = None,
         path: str | None = None,
         batch_size: int = 4,
         view: str = "sequence",
@@ -50,9 +54,9 @@ class PianoRolls(DataModule):
         **settings: Any,
     ) -> None:
         super().__init__(batch_size=batch_size, view=view, scaling=scaling, **settings)
-        self.path = path
-        if path:
-            self.name = Path(path).stem or self.name
+        self.path = located(root, path)
+        if self.path:
+            self.name = self.path.stem or self.name
 
     def read(self) -> dict[str, Split]:
         """Reads the file and pads the pieces of each split."""
@@ -63,11 +67,6 @@ class PianoRolls(DataModule):
         if len(notes) > 1:
             raise ValueError(f"{path}: pieces of {sorted(notes)} notes; all must have the same")
         return {name: padded(part) for name, part in pieces.items()}
-
-    def measure(self) -> dict[str, Any]:
-        """The facts; an output is a note, in no unit."""
-        notes = self.splits["train"].y.shape[-1]
-        return super().measure() | {"out_features": notes, "scale": [1.0] * notes}
 
     def baselines(self) -> dict[str, float]:
         """The frame NLL of the test split by how often each note sounds in training.

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from zoo.data.base import DataModule
 from zoo.data.checks import at_least
 from zoo.data.columns import fitted, is_missing, number, scaled
 from zoo.data.csv_reader import Csv, check_separator, read_csv
 from zoo.data.loader import Split
+from zoo.data.paths import located
 from zoo.data.scaling import Scaling
 from zoo.data.views import SEQUENCE
 
@@ -26,6 +26,7 @@ class Series(DataModule):
     (Zhou 2021). Columns, inputs and targets alike, are scaled by the training rows alone.
 
     Args:
+        root: where relative paths start; None is the current folder.
         path: a csv file, gzip or not; None is the bundled one, 144 monthly totals of airline
             passengers from 1949 to 1960 (Box and Jenkins 1976).
         target: the column to forecast, or several; None is the only column of the bundled file.
@@ -52,11 +53,13 @@ class Series(DataModule):
     kind = SEQUENCE
     views = tuple(SEQUENCE.views)
     target = "values"
+    scaled_by_read = True  # by rows, and not by the windows that overlap
     bundled: ClassVar[Path] = Path(__file__).parent / "files" / "airline-passengers.csv"
 
     def __init__(
         self,
         *,
+        root: str | None = None,
         path: str | None = None,
         target: str | Sequence[str] | None = None,
         columns: str | Sequence[str] | None = None,
@@ -78,7 +81,7 @@ class Series(DataModule):
             at_least(1, period=period)
         check_separator(separator)
         check_rows(train=train if train is not None else 1, val=val, test=test)
-        self.path = Path(path).expanduser() if path else self.bundled
+        self.path = located(root, path) or self.bundled
         self.targets = [target] if isinstance(target, str) else list(target or ())
         self.columns = [columns] if isinstance(columns, str) else list(columns or ())
         self.window = window
@@ -91,10 +94,6 @@ class Series(DataModule):
         self.name = self.path.name.split(".")[0] or self.name
         self.starts: dict[str, np.ndarray] = {}  # of each split, the first row to forecast
         self.known = np.zeros((0, 0))  # the targets as they stand in the file
-
-    def plain(self, x: Tensor) -> Tensor:
-        """A batch as it is: `read` scales, by rows and not by the windows that overlap."""
-        return x.float()
 
     def read(self) -> dict[str, Split]:
         """Reads the file, divides its rows and cuts windows."""

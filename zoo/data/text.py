@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoo.data.checks import at_least, one_of
 from zoo.data.loader import Split
+from zoo.data.paths import located
 from zoo.data.splits import stratified
 from zoo.data.text_file import FORMATS, Labelled, check_encoding, read_labelled
 from zoo.data.tokens import TokenData
@@ -24,6 +25,7 @@ class Text(TokenData):
     "<unk>" 1. Shorter texts are padded at their end; `lengths` says where.
 
     Args:
+        root: where relative paths start; None is the current folder.
         path: the table, gzipped or not.
         test_path: the test's table of the same layout; None takes 20 % of `path`.
         val_path: the validation's; None takes 10 % of `path`, each class its share.
@@ -46,12 +48,16 @@ class Text(TokenData):
     """
 
     name = "text"
+    # A word that training has twice stays what it began as: loud weights would be noise. Validation
+    # of SST-2, two seeds: 79.6 and 80.3 % with 0.1, 76.8 and 75.5 % with 1.
+    embedding_std = 0.1
     shortened = 0
     longest = 0
 
     def __init__(
         self,
         *,
+        root: str | None = None,
         path: str | None = None,
         test_path: str | None = None,
         val_path: str | None = None,
@@ -74,7 +80,8 @@ class Text(TokenData):
         check_encoding(encoding)
         if text == label:
             raise ValueError(f"`text` and `label` must be two columns, got {text!r} twice")
-        self.paths = {"train": path, "val": val_path, "test": test_path}
+        paths = {"train": path, "val": val_path, "test": test_path}
+        self.paths = {name: located(root, path) for name, path in paths.items()}
         self.columns = {"text": text, "label": label, "layout": format, "encoding": encoding}
         self.min_count = min_count
         self.max_words = max_words
@@ -121,7 +128,7 @@ class Text(TokenData):
         if path is None:
             also = val_path or test_path
             raise ValueError(
-                (f"`path`, the training file, must be named beside {also!r}: " if also else "")
+                (f"`path`, the training file, must be named beside {also}: " if also else "")
                 + "name a table of texts, such as data.path=reviews.csv data.text=review "
                 "data.label=stars, or a file of lines `label sentence`"
             )

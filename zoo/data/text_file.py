@@ -20,14 +20,13 @@ def check_encoding(encoding: str) -> None:
         ) from error
 
 
-def read_text(path: str | Path, encoding: str = "utf-8") -> str:
+def read_text(path: Path, encoding: str = "utf-8") -> str:
     r"""The text of a file, gunzipped where it is gzipped, with "\n" at the end of each line.
 
     Raises:
         OSError: if the file cannot be read.
         ValueError: if it is damaged, empty or in another encoding.
     """
-    path = Path(path).expanduser()
     content = read_bytes(path)
     try:
         text = content.decode(encoding)
@@ -50,7 +49,7 @@ class Labelled(NamedTuple):
 
 
 def read_labelled(
-    path: str | Path,
+    path: Path,
     *,
     text: str = "text",
     label: str = "label",
@@ -81,7 +80,7 @@ def read_labelled(
     return _columns(content, path, text, label, layout)
 
 
-def _label_first(content: str, path: str | Path) -> Labelled:
+def _label_first(content: str, path: Path) -> Labelled:
     texts, labels = [], []
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
@@ -97,7 +96,7 @@ def _label_first(content: str, path: str | Path) -> Labelled:
     return Labelled(texts, labels)
 
 
-def _columns(content: str, path: str | Path, text: str, label: str, layout: str) -> Labelled:
+def _columns(content: str, path: Path, text: str, label: str, layout: str) -> Labelled:
     texts, labels, number, width = [], [], 0, 0
     lines = io.StringIO(content, newline="")
     if layout == "csv":
@@ -128,7 +127,7 @@ def _columns(content: str, path: str | Path, text: str, label: str, layout: str)
     return Labelled(texts, labels)
 
 
-def _find(column: str, names: list[str], path: str | Path) -> int:
+def _find(column: str, names: list[str], path: Path) -> int:
     names = [name.strip() for name in names]
     if names.count(column) != 1:
         trouble = "twice" if column in names else "not"

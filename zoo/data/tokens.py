@@ -26,6 +26,7 @@ class TokenData(DataModule):
     views = tuple(TEXT.views)
     token_views: ClassVar[tuple[str, ...]] = views  # in which a sample is numbers of tokens
     carry_state: ClassVar[bool] = False  # whether a batch continues the one before
+    embedding_std: ClassVar[float] = 1.0  # of the embedding's first weights
     scalings = ("none",)
     vocabulary: Vocabulary
 
@@ -54,6 +55,7 @@ class TokenData(DataModule):
             "num_classes": classes,
             "readout": self.readout,
             "embedding": self.embedding,
+            "embedding_std": self.embedding_std,
             "carry_state": self.carry_state,
             "range": [0.0, float(size - 1)],
         }

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from zoo.data.base import DataModule
 from zoo.data.columns import fitted, scaled
-from zoo.data.csv_reader import given
 from zoo.data.loader import Split
+from zoo.data.paths import given, located
 from zoo.data.ts_reader import Sequences, read_ts, read_tsv
 from zoo.data.views import SEQUENCE
 
@@ -27,6 +27,7 @@ class UCR(DataModule):
     Each variable is scaled by the steps of the training split.
 
     Args:
+        root: where relative paths start; None is the current folder.
         path: <folder>/<Name>, where <Name>_TRAIN and <Name>_TEST are, as .tsv or .ts, gzip or not;
             or a folder <Name> that holds them.
         val: share of the official training split for validation.
@@ -40,10 +41,12 @@ class UCR(DataModule):
     name = "ucr"
     kind = SEQUENCE
     views = tuple(SEQUENCE.views)
+    scaled_by_read = True  # by steps that are not padding
 
     def __init__(
         self,
         *,
+        root: str | None = None,
         path: str | None = None,
         val: float = 0.2,
         batch_size: int = 32,
@@ -53,14 +56,10 @@ class UCR(DataModule):
         super().__init__(batch_size=batch_size, view=view, **settings)
         if not 0 < val < 1:
             raise ValueError(f"`val` must be a share between 0 and 1, got {val}")
-        self.path = path
+        self.path = located(root, path)
         self.val = val
-        if path:
-            self.name = Path(path).name or self.name
-
-    def plain(self, x: Tensor) -> Tensor:
-        """A batch as it is: `read` scales, by steps that are not padding."""
-        return x.float()
+        if self.path:
+            self.name = self.path.name or self.name
 
     def read(self) -> dict[str, Split]:
         """Reads both files, divides the training part, scales and pads."""

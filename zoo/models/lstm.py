@@ -59,7 +59,7 @@ class LSTM(RecurrentNet):
         dropout: float = 0.0,
         readout: str = "last",
         embedding: int | None = None,
-        embedding_std: float = 0.1,
+        embedding_std: float = 1.0,
         recurrent_init: str = "orthogonal",
         forget_bias: float = 1.0,
     ) -> None:

@@ -50,7 +50,7 @@ class RNN(RecurrentNet):
         dropout: float = 0.0,
         readout: str = "last",
         embedding: int | None = None,
-        embedding_std: float = 0.1,
+        embedding_std: float = 1.0,
         recurrent_init: str = "orthogonal",
     ) -> None:
         check_choice("activation", activation, ("tanh", "relu"))
@@ -116,7 +116,7 @@ class GRU(RecurrentNet):
         dropout: float = 0.0,
         readout: str = "last",
         embedding: int | None = None,
-        embedding_std: float = 0.1,
+        embedding_std: float = 1.0,
         recurrent_init: str = "orthogonal",
     ) -> None:
         super().__init__(
