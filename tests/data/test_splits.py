@@ -44,6 +44,14 @@ def test_parts_are_in_random_order() -> None:
     assert set((train[:30] // 30).tolist()) == {0, 1, 2}
 
 
+def test_no_class_comes_first() -> None:
+    # Of 700 training samples in ten classes the first two are of one class in 69 of 699 splits.
+    labels = torch.arange(1000) % 10
+    firsts = [labels[stratified(labels, seed=seed).train[:2]].tolist() for seed in range(400)]
+    equal = sum(a == b for a, b in firsts)
+    assert equal == pytest.approx(400 * 69 / 699, abs=4 * math.sqrt(400 * 0.099 * 0.901))
+
+
 def test_a_given_test_split_leaves_only_validation_to_carve() -> None:
     parts = stratified(torch.zeros(50), val=0.1, test=0.0)
     assert [len(part) for part in parts] == [45, 5, 0]
