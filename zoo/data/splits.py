@@ -60,7 +60,7 @@ def stratified(labels: Tensor, *, val: float = 0.1, test: float = 0.2, seed: int
     in_test = rank < testing[classes]
     in_val = ~in_test & (rank < (testing + validating)[classes])
     in_train = ~in_test & ~in_val
-    # In `order` each part would begin with the classes whose share of the others is dealt out first.
+    # In `order` a part would begin with the classes whose share of the others is dealt out first.
     again = torch.randperm(len(labels), generator=generator("parts", seed))
     return Indices(*(again[part[again]] for part in (in_train, in_val, in_test)))
 
