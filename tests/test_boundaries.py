@@ -26,21 +26,27 @@ ALLOWED = {
     "models": TORCH,
     "data": {*TORCH, *ANALYSIS, "torchvision", "lightning", "filelock", "PIL"},
     "lit": {
-        *(*TORCH, "lightning", "torchmetrics"),
+        *(*TORCH, "lightning", "torchmetrics", "tensorboard"),
         *("zoo.models", "zoo.losses", "zoo.regularization"),
     },
     "callbacks": {
         *(*TORCH, *ANALYSIS, "lightning", "torchmetrics", "tqdm", "rich", "matplotlib"),
         *("tensorboard", "zoo.models", "zoo.losses", "zoo.regularization", "zoo.lit"),
+        *("zoo.files", "zoo.signals"),
     },
-    "checkpoint": {*TORCH, "safetensors", "zoo.models"},
+    "checkpoint": {*TORCH, "safetensors", "zoo.files", "zoo.models"},
+    "files": set(),
+    "signals": set(),
+    "memory": {
+        *(*TORCH, "lightning", "zoo.callbacks", "zoo.data", "zoo.lit", "zoo.regularization"),
+    },
     "presets": {*TORCH, "omegaconf", "yaml", "zoo.models", "zoo.config"},
     "__init__": {"zoo.checkpoint", "zoo.presets"},
 }
 # The wiring may import everything; these are the parts that need not be in the table above.
 WIRING = {
-    *("build", "cli", "config", "evaluate", "mistakes", "partners", "rehearsal"),
-    *("report", "runs", "train", "validation"),
+    *("build", "cli", "config", "endings", "evaluate", "folders", "mistakes", "partners"),
+    *("rehearsal", "report", "runs", "train", "validation"),
 }
 # What a command needs only once its config is composed must not slow down its --help.
 LATE = {"torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard"}

@@ -1,10 +1,15 @@
 """Two processes on one machine: one run, and numbers that do not depend on how many there were."""
 
 import json
+import os
 import re
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -56,3 +61,126 @@ def test_two_processes_do_not_sweep(zoo: Callable[..., Any]) -> None:
     assert done.returncode == 1
     assert "ddp" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+# --- when one of them fails ------------------------------------------------------------------
+
+SHORT = (*TWO, "data=iris", "data.batch_size=16", "trainer.max_epochs=60", "logger=none")
+
+
+class Pair(NamedTuple):
+    """A run of two processes, in the middle of its training."""
+
+    first: subprocess.Popen[str]
+    second: int  # its process id
+
+    def end(self, within: float = 60) -> tuple[int, str]:
+        """Exit code and error output of the first process, when both have ended."""
+        _, error = self.first.communicate(timeout=within)
+        end = time.monotonic() + within
+        while Path(f"/proc/{self.second}").exists():
+            assert time.monotonic() < end, "the second process is still there"
+            time.sleep(0.1)
+        return self.first.returncode, error
+
+
+@pytest.fixture
+def pair(
+    environment: Callable[..., dict[str, str]], deadline: Callable[..., Any], tmp_path: Path
+) -> Iterator[Callable[..., Pair]]:
+    """A function (*words) that starts such a run in tmp_path / "run"."""
+    pairs: list[Pair] = []
+
+    def begin(*words: str) -> Pair:
+        if not Path("/proc/self/task").exists():
+            pytest.skip("only Linux tells which processes another one has started")
+        first = subprocess.Popen(
+            [sys.executable, "-m", "zoo.train", *SHORT, "hydra.run.dir=run", *words],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in deadline(120):
+            if first.poll() is not None or (tmp_path / "run/checkpoints/last.ckpt").exists():
+                break
+        children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+        assert len(children) == 1, first.communicate()[1]
+        pairs.append(Pair(first, int(children[0])))
+        return pairs[-1]
+
+    yield begin
+    for first, second in pairs:
+        first.kill()
+        if Path(f"/proc/{second}").exists():
+            os.kill(second, signal.SIGKILL)
+
+
+@pytest.fixture
+def goes_on(zoo: Callable[..., Any], tmp_path: Path) -> Callable[[], None]:
+    """A function that continues the run, and compares it with one that nothing happened to."""
+
+    def check() -> None:
+        for words in (("resume=run",), (*SHORT, "hydra.run.dir=whole")):
+            done = zoo("train", *words, timeout=240)
+            assert done.returncode == 0, done.stderr
+        part, whole = (
+            torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)
+            for name in ("run", "whole")
+        )
+        torch.testing.assert_close(part["state_dict"], whole["state_dict"], rtol=0, atol=0)
+        numbers = [
+            json.loads((tmp_path / n / "metrics.json").read_text()) for n in ("run", "whole")
+        ]
+        assert numbers[0] == numbers[1]
+
+    return check
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_run_goes_on_after_one_of_two_was_killed(
+    which: str, pair: Callable[..., Pair], goes_on: Callable[[], None]
+) -> None:
+    run = pair()
+    os.kill(run.first.pid if which == "first" else run.second, signal.SIGKILL)
+    code, error = run.end(within=60)
+    assert "Traceback" not in error
+    if which == "second":  # seen in a collective, or after five seconds by Lightning
+        assert code in (1, -signal.SIGKILL)
+    if code == 1:
+        assert re.search(r"^zoo-train: another process of this run has died", error)
+        assert error.endswith("; continue with: zoo-train resume=run\n")
+    goes_on()
+
+
+def test_hung_process_ends_the_other_within_the_bound(
+    pair: Callable[..., Pair],
+) -> None:
+    run = pair("trainer.strategy={_target_: zoo.lit.strategies.ddp, patience: 10}")
+    os.kill(run.second, signal.SIGSTOP)
+    start = time.monotonic()
+    code, error = run.end(within=60)  # and the one that hung is gone too
+    assert 5 < time.monotonic() - start < 40
+    assert code == 1
+    assert error.startswith("zoo-train: another process of this run has died, or does not answer")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "to"), [(signal.SIGTERM, "first"), (signal.SIGUSR1, "second"), (signal.SIGINT, "")]
+)
+def test_both_stop_at_the_same_step_whichever_was_asked(
+    number: int, to: str, pair: Callable[..., Pair], goes_on: Callable[[], None]
+) -> None:
+    run = pair()
+    for name, process in (("first", run.first.pid), ("second", run.second)):
+        if to in (name, ""):
+            os.kill(process, number)
+    code, error = run.end()
+    assert code == 128 + number
+    assert re.fullmatch(
+        r"\nstopped by (Ctrl-C|SIGTERM|SIGUSR1) at step \d+; continue with: zoo-train resume=run\n",
+        error,
+    )
+    goes_on()

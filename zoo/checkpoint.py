@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from zoo.files import damage
+
 FORMAT = 1
 # What torch raises for files that are cut short, altered or something else.
 DAMAGED = (
@@ -83,6 +85,9 @@ def read(file: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: damaged, not ours, or of a newer format.
     """
+    flaw = damage(file)
+    if flaw is not None:
+        raise CheckpointError(f"{file} is damaged or not a checkpoint ({flaw[:100]})")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch suspects of a damaged file, we say

@@ -19,19 +19,21 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from zoo.config import ConfigError, conf_dir, register_resolvers
+from zoo.config import ConfigError, RunError, conf_dir, register_resolvers
+from zoo.folders import first_process
 from zoo.mistakes import sentence
+from zoo.signals import Signals, Stopped
 
 FAILED = 1
-INTERRUPTED = 130  # what shells report for Ctrl-C
 PATHS = ("resume", "checkpoint")  # keys whose value is a folder or file as a shell completes it
 
 
 def command(name: str, task: Callable[[DictConfig], Any]) -> None:
     """Run `task` with the config `conf/<name>.yaml` and the overrides on the command line.
 
-    Exit codes: 0 done; 1 a setting that cannot be used, said in one sentence; 130 stopped by
-    Ctrl-C. With HYDRA_FULL_ERROR=1 mistakes keep their traceback.
+    Exit codes: 0 done; 1 a setting that cannot be used, or a disk, a process or a number that
+    failed, said in one sentence; 130 stopped by Ctrl-C, 143 by SIGTERM, 138 by SIGUSR1. With
+    HYDRA_FULL_ERROR=1 mistakes keep their traceback.
     """
     register_resolvers()
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
@@ -40,19 +42,27 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
 
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> Any:
+        # As the processes that a run starts will find it.
+        os.environ["HYDRA_FULL_ERROR"] = "1" if traceback else "0"
         try:
             return task(cfg)
-        except (ConfigError, OmegaConfBaseException) as error:
+        except (ConfigError, RunError, OmegaConfBaseException) as error:
             if traceback:
                 raise
             discard(Path(HydraConfig.get().runtime.output_dir))
             # Not as an exception: Hydra would announce those before we can say them.
             stop(f"zoo-{name}: {str(error).splitlines()[0]}", FAILED)
-        except KeyboardInterrupt as error:
-            stop(f"\n{error or 'stopped by Ctrl-C'}", INTERRUPTED)
+        except Stopped:
+            discard(Path(HydraConfig.get().runtime.output_dir))
+            raise
+        finally:
+            os.environ["HYDRA_FULL_ERROR"] = "1"
 
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
+        with Signals():
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
+    except Stopped as stopped:
+        stop(f"\n{stopped}" if first_process() else "", stopped.code)
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         if traceback or (isinstance(error, ValueError) and HydraConfig.initialized()):
             raise  # composed already: a fault in the program, not in the command
@@ -69,15 +79,19 @@ def quoted(word: str) -> str:
 
 
 def discard(folder: Path) -> None:
-    """Remove the run folder that Hydra made before the config was checked, if nothing is in it."""
+    """Remove the run folder that was made before the config was checked, if nothing is in it."""
     here = Path.cwd()
     for path in (folder, *folder.parents):
-        if path == here or not path.is_relative_to(here) or any(path.iterdir()):
+        if path == here or not path.is_relative_to(here):
             break
-        path.rmdir()
+        try:
+            path.rmdir()
+        except OSError:  # not empty, or gone
+            break
 
 
 def stop(message: str, code: int) -> NoReturn:
     """Say why, and end the process with that exit code."""
-    print(message, file=sys.stderr)
+    if message:
+        print(message, file=sys.stderr)
     sys.exit(code)

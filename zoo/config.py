@@ -15,6 +15,10 @@ class ConfigError(Exception):
     """A setting that cannot be used; the message is one sentence for the person who typed it."""
 
 
+class RunError(Exception):
+    """What ended a run whose settings were right; the message is one sentence, with a remedy."""
+
+
 def conf_dir() -> Path:
     """The folder of the YAML files: `zoo/conf` in an installed wheel, `conf/` in a checkout."""
     package = Path(__file__).parent

@@ -53,7 +53,7 @@ def _try(place: str, action: Callable[[], object]) -> None:
 
 
 def _optimizer(cfg: DictConfig) -> None:
-    optimizer = make(cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
+    optimizer = make(cfg.optimizer)([torch.nn.Parameter(torch.zeros(1, device="cpu"))])
     if "scheduler" in cfg:
         make(cfg.scheduler)(optimizer, total_steps=10, epochs=1)
 

@@ -10,13 +10,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from zoo.files import whole
+
 STAGES = ("train", "val", "test", "best", "baseline")
 
 
 def write_metrics(folder: Path, row: Mapping[str, Any]) -> None:
     """Write `metrics.json`: one flat object, numbers that are not finite as null."""
     clean = {key: value if _finite(value) else None for key, value in row.items()}
-    (folder / "metrics.json").write_text(json.dumps(clean, indent=1) + "\n", encoding="utf-8")
+    with whole(folder / "metrics.json") as unfinished:
+        unfinished.write_text(json.dumps(clean, indent=1) + "\n", encoding="utf-8")
 
 
 def print_table(title: str, metrics: Mapping[str, float]) -> None:

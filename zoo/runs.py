@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +13,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.build import build_model, make, reason
 from zoo.callbacks import Checkpoint, TensorBoardSummary
 from zoo.checkpoint import CheckpointError, checkpoint_file, read, recipe
 from zoo.config import ConfigError, fill, plain, run_folder, trusted
+from zoo.files import whole
 from zoo.lit.logger import TensorBoard
 from zoo.partners import check_targets, follow_target
 from zoo.report import print_table, say, shown, write_metrics
@@ -77,8 +75,9 @@ def make_trainer(cfg: DictConfig, checkpoint: Path | None) -> pl.Trainer:
         ConfigError: flags that contradict each other, or a device that is not there.
     """
     settings = OmegaConf.create(cfg)
-    if checkpoint and "tensorboard" in cfg.logger:
-        settings.logger.tensorboard.purge_step = read(checkpoint)["global_step"] + 1
+    if "tensorboard" in cfg.logger and any(Path(cfg.run_dir).glob("events.*")):
+        first = read(checkpoint)["global_step"] + 1 if checkpoint else 0
+        settings.logger.tensorboard.purge_step = first  # what comes from there on, comes again
     try:
         return make(
             settings.trainer,
@@ -99,67 +98,53 @@ def announce(cfg: DictConfig, data: DataModule, module: LitModel, trainer: pl.Tr
     if trainer.is_global_zero:
         folder = Path(cfg.run_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+        with whole(folder / "config.yaml") as unfinished:
+            OmegaConf.save(OmegaConf.create(config), unfinished)
         count = sum(p.numel() for p in module.net.parameters() if p.requires_grad)
         say(f"model  {cfg.choices.model}: {type(module.net).__name__}, {count:,} parameters")
         say(f"data   {data.describe()}")
         say(f"run    {shown(folder)}")
 
 
-def fit(
-    trainer: pl.Trainer, module: LitModel, data: DataModule, checkpoint: Path | None, folder: Path
-) -> None:
+def fit(trainer: pl.Trainer, module: LitModel, data: DataModule, checkpoint: Path | None) -> None:
     """Fit.
 
     Raises:
         ConfigError: a part refused the first batch.
-        KeyboardInterrupt: stopped by Ctrl-C; the message says how to go on.
     """
-    handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, data, ckpt_path=checkpoint)
-    except SIGTERMException:
-        raise
     except ValueError as error:
         if trainer.global_step:
             raise
         # Nothing has been learned yet: the parts do not fit the data, or each other.
         raise ConfigError(reason(error)) from error
-    except SystemExit:  # Lightning's answer to Ctrl-C
-        kept = (folder / "checkpoints" / "last.ckpt").is_file()
-        remedy = (
-            f"continue with: zoo-train resume={shown(folder)}" if kept else "nothing was saved yet"
-        )
-        message = f"stopped by Ctrl-C at step {trainer.global_step}; {remedy}"
-        raise KeyboardInterrupt(message) from None
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)  # for whoever goes on in this process
 
 
 def finish(
     cfg: DictConfig, trainer: pl.Trainer, module: LitModel, data: DataModule
 ) -> dict[str, Any]:
     """Test the best weights, write `metrics.json`, print the table."""
+    folder, best = Path(cfg.run_dir), {}
     metrics = scalars(trainer)
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, Checkpoint):
-            metrics |= {f"best/{name}": value for name, value in callback.best.items()}
-    checkpoint = Path(cfg.run_dir) / "checkpoints" / "best.ckpt"
+            best = {f"best/{name}": value for name, value in callback.best.items()}
+            metrics |= best
+    checkpoint = folder / "checkpoints" / "best.ckpt"
     trainer.test(
         module, data, ckpt_path=checkpoint if checkpoint.is_file() else None, verbose=False
     )
     metrics |= scalars(trainer)
     row = {"model": cfg.choices.model, "data": cfg.choices.data, "seed": cfg.seed, **metrics}
     if trainer.is_global_zero:
-        best = {name: value for name, value in metrics.items() if name.startswith("best/")}
         for logger in trainer.loggers:
             logger.log_metrics(best, step=trainer.global_step)
             if isinstance(logger, TensorBoard):
                 logger.close()
-        write_metrics(Path(cfg.run_dir), row)
+        write_metrics(folder, row)
         print_table(f"{cfg.choices.model} on {cfg.choices.data}, seed {cfg.seed}", metrics)
-        say(f"run    {shown(cfg.run_dir)}")
+        say(f"run    {shown(folder)}")
         say(f"look   tensorboard --logdir {shown(log_root(cfg))}")
     return row
 
@@ -175,18 +160,23 @@ def scalars(trainer: pl.Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
-def continued(cfg: DictConfig) -> tuple[DictConfig, Path]:
+def continued(cfg: DictConfig) -> tuple[DictConfig, Path | None]:
     """The config of the run to resume, with the overrides of this command, and its last checkpoint.
+
+    A run that was ended before its first checkpoint has none, and begins again.
 
     Raises:
         ConfigError: there is no such run, or an override would change what it is.
     """
-    try:
-        file = checkpoint_file(cfg.resume, "last.ckpt")
-        checkpoint = read(file)
-        saved = trusted(checkpoint["zoo"]["config"], str(file))
-    except CheckpointError as error:
-        raise ConfigError(str(error)) from error
+    folder = run_folder(cfg.resume)
+    record, file, done = folder / "config.yaml", None, 0
+    kept = [name for name in ("last.ckpt", "best.ckpt") if (folder / "checkpoints" / name).exists()]
+    if Path(cfg.resume).is_dir() and record.is_file() and not kept:
+        saved = trusted(plain(OmegaConf.load(record)), str(record))  # type: ignore[arg-type]
+    else:
+        # The best is written first: alone, it is of the first epoch, and the last one too.
+        file, checkpoint = last_checkpoint(cfg.resume, (kept or ["last.ckpt"])[0])
+        saved, done = trusted(checkpoint["zoo"]["config"], str(file)), checkpoint["epoch"] + 1
     words = [w for w in HydraConfig.get().overrides.task if not w.startswith("resume=")]
     for override in OverridesParser.create().parse_overrides(words):
         key = override.key_or_group
@@ -196,10 +186,29 @@ def continued(cfg: DictConfig) -> tuple[DictConfig, Path]:
                 "and callbacks.… can change"
             )
         OmegaConf.update(saved, key, override.value())
-    done, epochs = checkpoint["epoch"] + 1, saved.trainer.max_epochs
+    epochs = saved.trainer.max_epochs
     if epochs is not None and 0 <= epochs < done:
         raise ConfigError(f"{file} is from epoch {done}; `trainer.max_epochs` must not be less")
-    return moved(saved, saved.run_dir, str(run_folder(cfg.resume))), file
+    return moved(saved, saved.run_dir, str(folder)), file
+
+
+def last_checkpoint(resume: str, name: str) -> tuple[Path, dict[str, Any]]:
+    """The checkpoint `name` of a run, or the file itself, and what is in it.
+
+    Raises:
+        ConfigError: there is none, or it is damaged; names the best epoch's if that one is whole.
+    """
+    try:
+        file = checkpoint_file(resume, name)
+        return file, read(file)
+    except CheckpointError as error:
+        best = run_folder(resume) / "checkpoints" / "best.ckpt"
+        try:
+            epoch = read(best)["epoch"] + 1
+        except CheckpointError:
+            raise ConfigError(str(error)) from error
+        remedy = f"that of its best epoch, {epoch}, is whole: zoo-train resume={shown(best)}"
+        raise ConfigError(f"{error}; {remedy}") from error
 
 
 def moved(cfg: DictConfig, old: str, new: str) -> DictConfig:
@@ -220,3 +229,5 @@ def quiet() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
+    # Of a run that was stopped after an epoch's last batch.
+    warnings.filterwarnings("ignore", "The ``compute`` method of metric")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from zoo import cli
+from zoo.config import run_folder
+from zoo.folders import alone_in
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
@@ -21,24 +22,27 @@ def train(cfg: DictConfig) -> dict[str, Any]:
 
     Raises:
         ConfigError: something in the config cannot work; nothing has been read or built.
-        KeyboardInterrupt: stopped by Ctrl-C, with `last.ckpt` kept.
+        RunError: a disk, another process or a number failed; `last.ckpt` is kept.
+        Stopped: by Ctrl-C, SIGTERM or SIGUSR1, with `last.ckpt` kept.
     """
     from lightning.pytorch import seed_everything
 
     from zoo import runs
+    from zoo.endings import Explained
     from zoo.validation import check
 
     runs.quiet()
-    checkpoint = None
-    if cfg.resume:
-        cfg, checkpoint = runs.continued(cfg)
-    check(cfg)
-    trainer = runs.make_trainer(cfg, checkpoint)
-    seed_everything(cfg.seed, workers=True, verbose=False)
-    data, module = runs.build(cfg)
-    runs.announce(cfg, data, module, trainer)
-    runs.fit(trainer, module, data, checkpoint, Path(cfg.run_dir))
-    return runs.finish(cfg, trainer, module, data)
+    folder, checkpoint = run_folder(cfg.resume or cfg.run_dir), None
+    with alone_in(folder), Explained(folder) as explained:
+        if cfg.resume:
+            cfg, checkpoint = runs.continued(cfg)
+        check(cfg)
+        explained.trainer = trainer = runs.make_trainer(cfg, checkpoint)
+        seed_everything(cfg.seed, workers=True, verbose=False)
+        data, module = runs.build(cfg)
+        runs.announce(cfg, data, module, trainer)
+        runs.fit(trainer, module, data, checkpoint)
+        return runs.finish(cfg, trainer, module, data)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
 from zoo.data import Batch, Split
@@ -47,8 +48,7 @@ def bound(net: VAE, x: Tensor, noise: Tensor) -> tuple[float, list[float]]:
 
 
 def logged(module: LitAutoencoder, stage: str) -> dict[str, float]:
-    means = module.means[stage]
-    return {name: (value / means._weight).item() for name, value in means._sums.items()}
+    return module.means[stage].drain(SingleDeviceStrategy(torch.device("cpu")))
 
 
 def test_an_autoencoder_is_compared_with_its_input_and_not_with_the_label() -> None:

@@ -32,7 +32,10 @@ class Run(SimpleNamespace):
     """A trainer for which an epoch is a number: its checkpoints hold the epoch's."""
 
     def __init__(self) -> None:
-        super().__init__(is_global_zero=True, is_last_batch=False)
+        loop = SimpleNamespace(batch_idx=0, _data_fetcher=None)
+        loop.epoch_loop = SimpleNamespace(_should_check_val_fx=lambda fetcher: False)
+        super().__init__(is_global_zero=True, is_last_batch=False, world_size=1, fit_loop=loop)
+        self.accumulate_grad_batches = 1
         self.current_epoch, self.callback_metrics = 0, {}
 
     def save_checkpoint(self, path: Path) -> None:
@@ -131,9 +134,9 @@ def test_names_are_taken_over_by_renaming(
         renamed.append(Path(target).name)
         os.rename(source, target)
 
-    monkeypatch.setattr("zoo.callbacks.checkpoint.os.replace", replace)
+    monkeypatch.setattr("zoo.files.os.replace", replace)
     run.epoch(callback, 0, val_loss=1.0)
-    assert renamed == ["last.ckpt", "best.ckpt"]
+    assert renamed == ["best.ckpt", "last.ckpt"]  # the last says which epoch is the best
 
 
 def test_a_continued_run_knows_the_best_so_far(started: Callable[..., Any]) -> None:

@@ -50,4 +50,27 @@ def test_processes_are_weighed_by_their_samples() -> None:
 def test_it_keeps_no_graph() -> None:
     means = RunningMeans()
     means.add({"loss": torch.ones((), requires_grad=True) * 2}, 1)
-    assert not any(value.requires_grad for value in means._sums.values())
+    assert not any(value.requires_grad for batch, _ in means._waiting for value in batch.values())
+
+
+@pytest.mark.parametrize("stop", [0, 1, 31, 32, 33, 70])
+def test_a_state_in_the_middle_gives_the_same_mean_to_the_last_bit(stop: int) -> None:
+    torch.manual_seed(0)
+    batches = [(torch.rand(()), int(torch.randint(1, 9, ()))) for _ in range(90)]
+    whole, first, second = RunningMeans(), RunningMeans(), RunningMeans()
+    for value, weight in batches:
+        whole.add({"loss": value}, weight)
+    for value, weight in batches[:stop]:
+        first.add({"loss": value}, weight)
+    second.restore(first.state(), torch.device("cpu"))
+    for value, weight in batches[stop:]:
+        second.add({"loss": value}, weight)
+    assert second.drain(ALONE) == whole.drain(ALONE)
+
+
+def test_a_long_epoch_keeps_no_more_than_a_short_one() -> None:
+    means = RunningMeans()
+    for _ in range(1000):
+        means.add({"loss": torch.tensor(1.0)}, 2)
+    assert len(means._waiting) < 64
+    assert means.drain(ALONE) == {"loss": 1.0}

@@ -44,6 +44,66 @@ def test_watching_a_run_does_not_change_it(
     assert plain.weights() == watched.weights() == bare.weights()
 
 
+BARE = (
+    *("logger=none", "trainer.limit_val_batches=0", "callbacks.summary.graph=false"),
+    *("~callbacks.baselines", "~callbacks.doctor", "~callbacks.finite"),
+)
+WATCHED = {
+    "sanity check": ("trainer.num_sanity_val_steps=2",),
+    "often": ("trainer.val_check_interval=0.5", "trainer.log_every_n_steps=1"),
+    "seldom": ("trainer.check_val_every_n_epoch=2", "trainer.limit_val_batches=1"),
+    "early stopping": ("callbacks=[default,early_stopping]",),
+    "average": ("callbacks=[default,ema]",),
+    "bar": ("callbacks.progress.show=true",),
+    "profiler": ("debug=profile", "trainer.max_epochs=3"),
+    "anomalies": ("trainer.detect_anomaly=true",),
+    "workers": ("data.in_memory=false",),
+}
+
+
+def learned(folder: Any) -> dict[str, Any]:
+    """The weights that training went on from, and what it logged of itself at each epoch."""
+    saved = torch.load(folder.path / "checkpoints" / "last.ckpt", weights_only=True)
+    weights = saved.get("ema", {}).get("weights", saved["state_dict"])
+    curves = folder.curves() if list(folder.path.glob("events.*")) else {}
+    logged = {tag: points for tag, points in curves.items() if tag.startswith("train/")}
+    logged.pop("train/loss_step", None)  # means over as many steps as it is logged at
+    return {"weights": {name: w.tolist() for name, w in weights.items()}, "logged": logged}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "vae",
+        pytest.param("lstm", marks=pytest.mark.slow),
+        pytest.param("cnn", marks=pytest.mark.slow),
+    ],
+)
+def test_no_way_of_watching_changes_what_is_learned(run: Callable[..., Any], model: str) -> None:
+    noise = "noise" if model == "vae" else "mixup"
+    words = (
+        f"model={model}",
+        f"augmentation={noise}",
+        "data.batch_size=64",
+        "trainer.max_epochs=3",
+    )
+    words += ("trainer.limit_train_batches=4",)
+    plain = learned(run("plain", *words))
+    assert learned(run("bare", *words, *BARE))["weights"] == plain["weights"]
+    together = [word for group in ("sanity check", "often", "average") for word in WATCHED[group]]
+    assert learned(run("watched", *words, *together)) == plain
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WATCHED)
+@pytest.mark.parametrize("model", ["fnn", "vae"])
+def test_each_way_of_watching_changes_nothing(
+    run: Callable[..., Any], model: str, way: str
+) -> None:
+    words = (f"model={model}", "trainer.max_epochs=3", "trainer.limit_train_batches=4")
+    assert learned(run("watched", *words, *WATCHED[way])) == learned(run("plain", *words))
+
+
 def test_test_split_is_the_same_for_every_seed(composed: Callable[..., Any]) -> None:
     a, b = (instantiate(composed(f"seed={seed}").data) for seed in (0, 1))
     a.setup()

@@ -2,7 +2,24 @@
 
 from zoo.callbacks.baseline import Baselines, PCABaseline
 from zoo.callbacks.checkpoint import Checkpoint
+from zoo.callbacks.doctor import Doctor
+from zoo.callbacks.early_stopping import EarlyStopping
+from zoo.callbacks.ema import EMA
+from zoo.callbacks.finite import Finite, NotFiniteError
 from zoo.callbacks.progress import Progress
+from zoo.callbacks.resume import ExactResume
 from zoo.callbacks.tensorboard import TensorBoardSummary
 
-__all__ = ["Baselines", "Checkpoint", "PCABaseline", "Progress", "TensorBoardSummary"]
+__all__ = [
+    "EMA",
+    "Baselines",
+    "Checkpoint",
+    "Doctor",
+    "EarlyStopping",
+    "ExactResume",
+    "Finite",
+    "NotFiniteError",
+    "PCABaseline",
+    "Progress",
+    "TensorBoardSummary",
+]

@@ -53,6 +53,7 @@ class DataModule(LightningDataModule, ABC):
     scalings: ClassVar[tuple[str, ...]] = scalings.SCALINGS
     scaled_by_read: ClassVar[bool] = False  # by `read`, and not by `setup` as a whole
     readout: ClassVar[str] = "last"  # or "every", for one target per step
+    serves_in_place: ClassVar[bool] = True  # batches come on the device that trains
     predicts_next: ClassVar[bool] = False  # whether the target of a step is the next input
     # What a file or an argument may decide, an object has of its own.
     target: str = "classes"  # or "values"

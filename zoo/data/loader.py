@@ -119,8 +119,9 @@ class BatchLoader(Position[Batch]):
 
     One iteration is one epoch, see `Position`.
 
-    Of several ranks each makes the same number of steps, and no sample is lost or served twice:
-    batches are then evened out, at most one sample apart.
+    Of several ranks each makes the same number of steps, and no sample is lost or served twice: a
+    batch of one rank with a `batch_size` times as large is dealt out to them, at most one sample
+    apart. Only an end of fewer samples than ranks is filled up from the batch before it.
 
     Samples with lengths come in batches of similar ones: shuffled, within buckets of 50 batches, in
     random order; else all of them sorted by length.
@@ -206,20 +207,21 @@ class BatchLoader(Position[Batch]):
         """The indices of each batch of an epoch on this rank."""
         samples, random = len(self.split.x), generator("order", self.seed, epoch)
         order = torch.randperm(samples, generator=random) if self.shuffle else torch.arange(samples)
-        lengths = self.split.lengths
+        lengths = None if self.split.lengths is None else self.split.lengths.cpu()
         if lengths is not None and not self.shuffle:
-            order = lengths.cpu().argsort(stable=True)
-        share = order[self.rank :: self.world_size]
+            order = lengths.argsort(stable=True)
+        size, steps = self.batch_size * self.world_size, len(self)  # of all ranks together
         if self.drop_last:
-            share = share[: len(self) * self.batch_size]
+            order = order[: steps * size]
         if lengths is not None and self.shuffle:
-            buckets = share.split(BUCKET * self.batch_size)
-            share = torch.cat([b[lengths.cpu()[b].argsort(stable=True)] for b in buckets])
-        share = share.to(self.split.x.device)
-        if self.world_size > 1 and not self.drop_last:
-            parts = share.tensor_split(len(self))
-        else:
-            parts = share.split(self.batch_size)
-        if lengths is None or not self.shuffle:
-            return parts
-        return tuple(parts[i] for i in torch.randperm(len(parts), generator=random).tolist())
+            buckets = order.split(BUCKET * size)
+            order = torch.cat([b[lengths[b].argsort(stable=True)] for b in buckets])
+        order = order.to(self.split.x.device)
+        # Every rank needs a sample of the last batch.
+        last = min((steps - 1) * size, len(order) - self.world_size)
+        whole = [*order[:last].split(size), order[last:]] if last else [order]
+        if lengths is not None and self.shuffle:
+            whole = [whole[i] for i in torch.randperm(steps, generator=random).tolist()]
+        if self.world_size == 1:
+            return tuple(whole)
+        return tuple(batch[self.rank :: self.world_size] for batch in whole)

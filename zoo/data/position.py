@@ -42,9 +42,13 @@ class Position(ABC, Generic[Served]):
 
     def __iter__(self) -> Iterator[Served]:
         """Serves what is left of the epoch after `load_state_dict`, else a whole epoch."""
+        # At once, not at the first batch: a run resumed behind the last one asks for none.
         if self._served and not self._resumed:
             self.epoch, self._served = self.epoch + 1, 0
         self._resumed = False
+        return self._rest()
+
+    def _rest(self) -> Iterator[Served]:
         steps = len(self)
         for batch in self.remaining(self._served):
             # Counted before the batch is out: Lightning never asks for the one after the last.

@@ -15,6 +15,8 @@ from torch.optim import Optimizer
 from torchmetrics import Metric
 
 from zoo.lit.running import RunningMeans
+from zoo.lit.shortcuts import Shortcuts
+from zoo.lit.trainer import prepare
 from zoo.losses import Loss
 from zoo.regularization import Constraint, Penalty, decay_groups
 
@@ -38,7 +40,7 @@ class Prediction(NamedTuple):
     mask: Tensor | None = None  # True where target counts, over its leading dimensions
 
 
-class LitModel(pl.LightningModule):
+class LitModel(Shortcuts):
     """Trains a net on task loss plus penalties; validates and tests it on the task loss alone.
 
     A subclass says how its batch flows: `predict(batch)`. Logged under the same names for every
@@ -157,6 +159,10 @@ class LitModel(pl.LightningModule):
         """The metrics of "train", "val" or "test" by name."""
         return dict(self.metrics[f"{stage}_metrics"].items())  # type: ignore[operator]
 
+    def on_fit_start(self) -> None:
+        """Lay out and compile the net as the trainer says, once TensorBoard has traced it."""
+        prepare(self.net, self.trainer)
+
     def on_train_epoch_end(self) -> None:
         """Log the means and metrics of the epoch."""
         self._log_epoch("train")
@@ -193,6 +199,10 @@ class LitModel(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimizer, with no decay on biases and norms, and its schedule over the whole run."""
         optimizer = self.optimizer(decay_groups(self.net))
+        if self.trainer.gradient_clip_val is not None:
+            # A fused one offers to unscale the gradients of mixed precision inside its step; they
+            # would be clipped too early, which Lightning refuses.
+            optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
         if self.scheduler is None:
             return optimizer
         total, epochs = total_steps(self.trainer), self.trainer.max_epochs or -1
@@ -215,6 +225,7 @@ class LitModel(pl.LightningModule):
         for name, metric in self.metrics_of("train").items():
             for key, value in checkpoint.get("metrics", {}).get(name, {}).items():
                 setattr(metric, key, value.to(self.device))
+                metric._update_count = 1  # or it would warn that it has seen nothing
 
 
 def total_steps(trainer: pl.Trainer) -> int:

@@ -27,7 +27,8 @@ class Mean(Metric):
 
     def add(self, values: Tensor, count: int) -> None:
         """Add the sum of `values`, which stands for `count` items."""
-        self.total = self.total + summable(values).sum()
+        wide = None if values.is_mps else torch.float64  # see `summable`
+        self.total = self.total + values.sum(dtype=wide)
         self.count += count
 
     def compute(self) -> Tensor:

@@ -50,17 +50,21 @@ class LitRecurrent(LitModel):
                 )
         self.truncate = truncate
         self.carry_state = carry_state
-        self._state: Any = None
+        self._state: Any = None  # of training
+        self._evaluated: Any = None  # of validation or test, while the training stream waits
 
     def predict(self, batch: Batch) -> Prediction:
         """Compare the net's readout with y."""
-        carried = first(self._state, batch.x) if self.carry_state else None
+        state = self._state if self.training else self._evaluated
+        carried = first(state, batch.x) if self.carry_state else None
         if self.truncate and self.training:
             output = self._in_pieces(batch, carried)
         else:
             output = self.net(batch.x, carried, batch.lengths)
-        if self.carry_state:
+        if self.carry_state and self.training:
             self._state = detach(output.state)
+        elif self.carry_state:
+            self._evaluated = detach(output.state)
         return Prediction(output, output.output, batch.y, batch.mask)
 
     def _in_pieces(self, batch: Batch, state: Any) -> Recurrence:
@@ -93,17 +97,12 @@ class LitRecurrent(LitModel):
         self._state = None
 
     def on_validation_epoch_start(self) -> None:
-        """A stream starts from an empty state; the training stream waits meanwhile."""
-        self._training_state, self._state = self._state, None
-
-    def on_validation_epoch_end(self) -> None:
-        """Log, then let the training stream go on."""
-        super().on_validation_epoch_end()
-        self._state = self._training_state
+        """A stream starts from an empty state."""
+        self._evaluated = None
 
     def on_test_epoch_start(self) -> None:
         """A stream starts from an empty state."""
-        self._state = None
+        self._evaluated = None
 
 
 def first(state: Any, x: Tensor) -> Any:

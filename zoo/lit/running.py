@@ -9,6 +9,8 @@ import torch
 from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 
+TOGETHER = 32  # batches that wait to be summed up
+
 
 def summable(values: Tensor) -> Tensor:
     """The values in float64: a float32 sum over a long epoch would lose small terms.
@@ -19,21 +21,39 @@ def summable(values: Tensor) -> Tensor:
 
 
 class RunningMeans:
-    """Weighted means of named scalars, kept as tensors until they are asked for."""
+    """Weighted means of named scalars, kept as tensors until they are asked for.
+
+    A few batches wait to be summed together: a step costs an entry in a list, not three operations
+    for each name.
+    """
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._weight: Tensor | int = 0
+        self._waiting: list[tuple[dict[str, Tensor], Tensor | int]] = []
 
     def add(self, values: Mapping[str, Tensor], weight: Tensor | int) -> None:
         """Add a batch's means, which count `weight` samples."""
-        for name, value in values.items():
-            term = summable(value.detach()) * weight
+        self._waiting.append(({name: value.detach() for name, value in values.items()}, weight))
+        if len(self._waiting) == TOGETHER:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        if not self._waiting:
+            return
+        weights = [weight for _, weight in self._waiting]
+        for name in self._waiting[0][0]:
+            values = summable(torch.stack([batch[name] for batch, _ in self._waiting]))
+            shares = torch.stack([torch.as_tensor(w, device=values.device) for w in weights])
+            term = (values * shares).sum()
             self._sums[name] = self._sums[name] + term if name in self._sums else term
-        self._weight = self._weight + weight
+        for weight in weights:
+            self._weight = self._weight + weight
+        self._waiting = []
 
     def drain(self, strategy: Strategy) -> dict[str, float]:
         """The means over everything added since the last call, on all processes; starts anew."""
+        self._sum_up()
         if not self._sums:
             return {}
         names, first = list(self._sums), next(iter(self._sums.values()))
@@ -46,9 +66,15 @@ class RunningMeans:
 
     def state(self) -> dict[str, Any]:
         """What has been added so far, as plain containers of tensors."""
-        return {"sums": dict(self._sums), "weight": torch.as_tensor(self._weight)}
+        waiting = [(dict(batch), torch.as_tensor(weight)) for batch, weight in self._waiting]
+        sums, weight = dict(self._sums), torch.as_tensor(self._weight)
+        return {"sums": sums, "weight": weight, "waiting": waiting}
 
     def restore(self, state: dict[str, Any], device: torch.device) -> None:
         """Go on from such a state."""
         self._sums = {name: value.to(device) for name, value in state["sums"].items()}
         self._weight = state["weight"].to(device)
+        self._waiting = [
+            ({name: value.to(device) for name, value in batch.items()}, weight.to(device))
+            for batch, weight in state["waiting"]
+        ]

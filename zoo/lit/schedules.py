@@ -2,6 +2,10 @@
 
 Each takes (optimizer, total_steps, epochs) and gives Lightning's scheduler config. `interval` is
 "step" or "epoch".
+
+A run that is continued with another length (`trainer.max_epochs`) has from its next update on the
+rate that a run of the new length has there: a cosine that had come to its end and is given as many
+epochs again goes on with half of the first rate. What was learned at the old rates stays.
 """
 
 from __future__ import annotations
@@ -104,10 +108,31 @@ def plateau(
     min_lr: float = 0.0,
     monitor: str = "val/loss",
     mode: Literal["min", "max"] = "min",
+    every: int | None = 1,
 ) -> dict[str, Any]:
-    """Multiply by `factor` when `monitor` has not improved for `patience` epochs."""
+    """Multiply by `factor` when `monitor` has not improved for `patience` looks.
+
+    It looks at the end of each epoch whose number `every` divides; None: of each.
+    """
     schedule = ReduceLROnPlateau(optimizer, mode, factor=factor, patience=patience, min_lr=min_lr)
-    return {"scheduler": schedule, "interval": "epoch", "monitor": monitor}
+    return {
+        "scheduler": schedule,
+        "interval": "epoch",
+        "frequency": every or 1,
+        "monitor": monitor,
+    }
+
+
+class OfRun(LambdaLR):
+    """A factor of the first rate, given by how much of the run is done."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on; the optimizer's own rate may be that of a run of another length."""
+        super().load_state_dict(state_dict)
+        parts = zip(self.optimizer.param_groups, self.base_lrs, self.lr_lambdas, strict=True)
+        for group, first, factor in parts:
+            group["lr"] = first * factor(self.last_epoch)
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
 
 def check_fraction(name: str, value: float) -> None:
@@ -137,6 +162,6 @@ def _scaled(
         raise ValueError(f"`interval` must be step or epoch, got {interval!r}")
     length = max(1, total_steps if interval == "step" else epochs)
     return {
-        "scheduler": LambdaLR(optimizer, lambda done: factor(done / length)),
+        "scheduler": OfRun(optimizer, lambda done: factor(done / length)),
         "interval": interval,
     }

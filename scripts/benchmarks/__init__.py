@@ -1,0 +1,1 @@
+"""The contests of `scripts/benchmark.py`, a module for each of its parts."""
