@@ -117,22 +117,30 @@ def pair(
             os.kill(second, signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def whole(call: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of two processes that nothing happened to."""
+    folder = tmp_path_factory.mktemp("whole")
+    words = (sys.executable, "-m", "zoo.train", *SHORT, "hydra.run.dir=run")
+    done = call(*words, cwd=folder, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
 @pytest.fixture
-def goes_on(zoo: Callable[..., Any], tmp_path: Path) -> Callable[[], None]:
-    """A function that continues the run, and compares it with one that nothing happened to."""
+def goes_on(zoo: Callable[..., Any], whole: Path, tmp_path: Path) -> Callable[[], None]:
+    """A function that continues the run, and compares it with the one that nothing happened to."""
 
     def check() -> None:
-        for words in (("resume=run",), (*SHORT, "hydra.run.dir=whole")):
-            done = zoo("train", *words, timeout=240)
-            assert done.returncode == 0, done.stderr
-        part, whole = (
-            torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)
-            for name in ("run", "whole")
+        done = zoo("train", "resume=run", timeout=240)
+        assert done.returncode == 0, done.stderr
+        folders = (tmp_path / "run", whole)
+        part, all_of_it = (
+            torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+            for folder in folders
         )
-        torch.testing.assert_close(part["state_dict"], whole["state_dict"], rtol=0, atol=0)
-        numbers = [
-            json.loads((tmp_path / n / "metrics.json").read_text()) for n in ("run", "whole")
-        ]
+        torch.testing.assert_close(part, all_of_it, rtol=0, atol=0)
+        numbers = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
         assert numbers[0] == numbers[1]
 
     return check

@@ -56,6 +56,11 @@ class Explained:
         if isinstance(error, KeyboardInterrupt):
             number = getattr(error, "number", signal.SIGINT)
             raise Stopped(number, f"{self._when()}; {remedy(self.folder)}") from None
+        if self.trainer is not None:
+            from zoo.memory import advice, out_of_memory
+
+            if out_of_memory(error):  # what a run is continued with is the batch that was too large
+                raise RunError(advice(error, self.trainer)) from None
         sentence = self._sentence(error)
         if sentence is not None:
             raise RunError(f"{sentence}; {remedy(self.folder)}") from error

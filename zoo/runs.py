@@ -26,7 +26,7 @@ from zoo.report import print_table, say, shown, write_metrics
 
 if TYPE_CHECKING:
     from zoo.data import DataModule
-    from zoo.lit import LitModel
+    from zoo.lit import LitModel, Trainer
 
 
 def build(cfg: DictConfig) -> tuple[DataModule, LitModel]:
@@ -68,7 +68,7 @@ def check_range(module: LitModel, data: DataModule) -> None:
         )
 
 
-def make_trainer(cfg: DictConfig, checkpoint: Path | None) -> pl.Trainer:
+def make_trainer(cfg: DictConfig, checkpoint: Path | None) -> Trainer:
     """The trainer with its loggers and callbacks.
 
     Raises:
@@ -86,6 +86,23 @@ def make_trainer(cfg: DictConfig, checkpoint: Path | None) -> pl.Trainer:
         )
     except (MisconfigurationException, InstantiationException, ValueError, TypeError) as error:
         raise ConfigError(reason(error)) from error
+
+
+def fill_memory(cfg: DictConfig, trainer: pl.Trainer, module: LitModel, data: DataModule) -> None:
+    """Take the largest batch that fits into memory.
+
+    Raises:
+        ConfigError: the run has several processes.
+    """
+    from zoo.memory import largest_batch
+
+    if trainer.world_size > 1:
+        raise ConfigError(
+            "trainer.auto_batch_size needs trainer.devices=1; type what it finds there as "
+            "data.batch_size"
+        )
+    data.batch_size = cfg.data.batch_size = largest_batch(trainer, module, data)
+    say(f"batch  {data.batch_size:,} samples fit into memory")
 
 
 def announce(cfg: DictConfig, data: DataModule, module: LitModel, trainer: pl.Trainer) -> None:

@@ -40,6 +40,8 @@ def train(cfg: DictConfig) -> dict[str, Any]:
         explained.trainer = trainer = runs.make_trainer(cfg, checkpoint)
         seed_everything(cfg.seed, workers=True, verbose=False)
         data, module = runs.build(cfg)
+        if trainer.auto_batch_size and checkpoint is None:
+            runs.fill_memory(cfg, trainer, module, data)
         runs.announce(cfg, data, module, trainer)
         runs.fit(trainer, module, data, checkpoint)
         return runs.finish(cfg, trainer, module, data)

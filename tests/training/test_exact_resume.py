@@ -25,6 +25,10 @@ TEXT = (
 PATIENT = ("callbacks=[default,early_stopping]", "callbacks.early_stopping.patience=2")
 
 
+class Killed(BaseException):
+    """As if the process were gone: nothing may handle it."""
+
+
 @pytest.fixture
 def pressed(
     run: Callable[..., Any],
@@ -33,23 +37,28 @@ def pressed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Any]:
-    """A function (stops, *overrides): a run that is stopped during these batches, and continued."""
+    """A function (stops, *overrides): a run that is stopped during these batches, and continued.
+
+    During those with a negative number it is killed, with no more than the last epoch's checkpoint.
+    """
 
     def begin(stops: list[int], *overrides: str) -> Any:
-        left, folder = sorted(stops), tmp_path / "part"
+        left, folder = list(stops), tmp_path / "part"
         waiting = False
 
         def press(self: Progress, trainer: Any, *_: Any) -> None:
             nonlocal waiting
             now = trainer.fit_loop.total_batch_idx + 1
-            if left and now >= left[0] and not waiting:  # a second Ctrl-C would stop at once
+            if left and now >= abs(left[0]) and not waiting:  # a second Ctrl-C would stop at once
                 waiting = True
+                if left[0] < 0:
+                    raise Killed
                 os.kill(os.getpid(), signal.SIGINT)
 
         monkeypatch.setattr(Progress, "on_train_batch_end", press)
         run_on = partial(run, "part", *overrides)
         while left:
-            with pytest.raises(KeyboardInterrupt, match="zoo-train resume="):
+            with pytest.raises((KeyboardInterrupt, Killed), match="zoo-train resume=|^$"):
                 run_on()
             del left[0]
             waiting = False
@@ -112,7 +121,7 @@ CASES: dict[str, Case] = {
     "anywhere": ([2, 16], (*WINE, "augmentation=mixup", "scheduler=warmup_cosine")),
     # Updates of three batches and of one: a stop within one waits for its end.
     "accumulating": ([1], (*WINE, *EMA, "trainer.accumulate_grad_batches=3")),
-    "plateau": ([6, 12], (*WINE, *SLOWING)),
+    "plateau": ([6, -10, 14], (*WINE, *SLOWING)),
     "validation within epochs": (
         [2, 7],
         (*WINE, *PATIENT, "trainer.val_check_interval=0.5", "optimizer.lr=0.1"),
@@ -122,15 +131,20 @@ MORE: dict[str, Case] = {
     "end of an epoch": ([4, 8], (*WINE, *EMA)),
     # Nothing is validated at the end of an odd epoch, nor compared with what was before it.
     "validation at times": ([3, 4, 9], (*WINE, *SLOWING, "trainer.check_val_every_n_epoch=2")),
+    "validation at times, killed": (
+        [-6, -11, -14],
+        (*WINE, *SLOWING, "trainer.check_val_every_n_epoch=2", "trainer.num_sanity_val_steps=2"),
+    ),
+    "killed": ([-2, -5, -8, -14], (*WINE, *EMA, "augmentation=mixup", "trainer.log_every_n_steps=1")),
     "no validation": ([2, 4, 6], (*WINE, "trainer.limit_val_batches=0")),
     "sanity check": ([2, 4, 6], (*WINE, "trainer.num_sanity_val_steps=2")),
     "sgd": ([2, 6], (*WINE, "optimizer=sgd", "trainer.gradient_clip_val=0.1")),
     "regularized": ([2, 6], (*WINE, "regularization=[l1,max_norm]")),
     "workers": ([2, 6], (*WINE, "augmentation=mixup", "data.in_memory=false")),
     "part of an epoch": ([2, 3, 5], (*WINE, "trainer.limit_train_batches=3")),
-    "so many steps": ([2, 4, 5, 8], (*WINE, "trainer.max_steps=14")),
+    "so many steps": ([2, 4, -6, 8, 14], (*WINE, "trainer.max_steps=14")),
     "so many steps of parts": (
-        [2, 3, 5, 8],
+        [2, 3, -5, 8],
         (*WINE, "trainer.max_steps=10", "trainer.limit_train_batches=3"),
     ),
     "epochs of one batch": ([1, 3], (*WINE, "data.batch_size=256")),

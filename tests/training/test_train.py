@@ -60,6 +60,18 @@ def test_says_what_ran_how_well_and_where_to_look(
     assert f"{finished.metrics()['test/accuracy']:.4g}" in row
 
 
+def test_the_largest_batch_that_fits_is_the_run_s(
+    call: Callable[..., Any], somewhere: Path, opened: Callable[..., Any]
+) -> None:
+    words = ["data=iris", "trainer.auto_batch_size=true", "trainer.max_epochs=1", "logger=none"]
+    done = call(sys.executable, "-m", "zoo.train", *words, cwd=somewhere)
+    assert done.returncode == 0, done.stderr
+    [folder] = (somewhere / "runs" / "iris" / "fnn").iterdir()
+    size = opened(folder).config()["data"]["batch_size"]
+    assert size >= 105  # all that there are for training
+    assert f"batch  {size} samples fit into memory" in done.stdout.splitlines()
+
+
 def test_run_folder_holds_nothing_unexpected(finished: Any) -> None:
     files = [file for file in finished.path.rglob("*") if file.is_file()]
     names = {str(file.relative_to(finished.path)) for file in files}

@@ -22,6 +22,7 @@ class Trainer(pl.Trainer):
             net to rounding, and the same names in its checkpoints.
         compile: let `torch.compile` make one program of the net; that takes from seconds to
             minutes before the first step. The names in checkpoints stay those of the plain net.
+        auto_batch_size: begin a run with the largest batch that fits into memory.
         profiler: as Lightning's; None measures nothing, in no time.
         **settings: as of `lightning.pytorch.Trainer`.
     """
@@ -31,6 +32,7 @@ class Trainer(pl.Trainer):
         *,
         channels_last: bool = False,
         compile: bool = False,
+        auto_batch_size: bool = False,
         profiler: Profiler | str | None = None,
         **settings: Any,
     ) -> None:
@@ -38,6 +40,7 @@ class Trainer(pl.Trainer):
         super().__init__(profiler=profiler or NoProfiler(), **settings)
         self.channels_last = channels_last
         self.compile = compile
+        self.auto_batch_size = auto_batch_size
 
 
 class NoProfiler(PassThroughProfiler):
