@@ -130,19 +130,19 @@ CASES: dict[str, Case] = {
 MORE: dict[str, Case] = {
     "end of an epoch": ([4, 8], (*WINE, *EMA)),
     # Nothing is validated at the end of an odd epoch, nor compared with what was before it.
-    "validation at times": ([3, 4, 9], (*WINE, *SLOWING, "trainer.check_val_every_n_epoch=2")),
     "validation at times, killed": (
         [-6, -11, -14],
         (*WINE, *SLOWING, "trainer.check_val_every_n_epoch=2", "trainer.num_sanity_val_steps=2"),
     ),
-    "killed": ([-2, -5, -8, -14], (*WINE, *EMA, "augmentation=mixup", "trainer.log_every_n_steps=1")),
-    "no validation": ([2, 4, 6], (*WINE, "trainer.limit_val_batches=0")),
+    "killed": (
+        [-2, -5, -8, -14],
+        (*WINE, *EMA, "augmentation=mixup", "trainer.log_every_n_steps=1"),
+    ),
     "sanity check": ([2, 4, 6], (*WINE, "trainer.num_sanity_val_steps=2")),
     "sgd": ([2, 6], (*WINE, "optimizer=sgd", "trainer.gradient_clip_val=0.1")),
     "regularized": ([2, 6], (*WINE, "regularization=[l1,max_norm]")),
     "workers": ([2, 6], (*WINE, "augmentation=mixup", "data.in_memory=false")),
     "part of an epoch": ([2, 3, 5], (*WINE, "trainer.limit_train_batches=3")),
-    "so many steps": ([2, 4, -6, 8, 14], (*WINE, "trainer.max_steps=14")),
     "so many steps of parts": (
         [2, 3, -5, 8],
         (*WINE, "trainer.max_steps=10", "trainer.limit_train_batches=3"),
