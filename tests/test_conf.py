@@ -221,3 +221,7 @@ def test_evaluate_composes(composed: Callable[..., DictConfig]) -> None:
 
 def test_no_config_starts_a_sweep() -> None:
     assert "MULTIRUN" not in "".join(map(text, FILES))
+
+
+def test_channels_that_a_former_run_wrote_down(composed: Callable[..., DictConfig]) -> None:
+    check(composed("model=resnet", "data=digits", "model.net.in_channels=1"))

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict, read_write
@@ -103,6 +102,8 @@ def alone_in(folder: Path) -> Iterator[None]:
     if not first_process():
         yield
         return
+    from filelock import FileLock, Timeout  # as long an import as all else here
+
     made = not folder.exists()
     lock = FileLock(folder / ".lock")
     try:
@@ -112,6 +113,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         raise ConfigError(
             f"{folder} is being trained by another process; wait for its end, or stop it"
         ) from error
+    except NotImplementedError:
+        pass  # a file system without locks
     except OSError as error:
         raise ConfigError(f"cannot write in {folder}: {error.strerror}") from error
     try:

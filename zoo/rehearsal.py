@@ -66,6 +66,8 @@ def _step(cfg: DictConfig, data: DictConfig, size: int) -> None:
     net = stage.model.net
     typed = {key: net[key] for key in net if not OmegaConf.is_missing(net, key)}
     facts |= {key: typed[key] for key in ("in_features", "in_shape", "in_channels") if key in typed}
+    if "in_channels" in typed and "in_shape" not in typed:
+        facts["in_shape"][0] = typed["in_channels"]
     classes = len(stage.loss.get("class_weights") or (0, 1))  # who types weights knows the classes
     facts["out_features"] = typed.get("out_features", classes * outputs) // outputs
     fill(stage, {**facts, "out_features": facts["out_features"] * outputs})
