@@ -68,10 +68,12 @@ class Signals:
             number, handler = self._before.popitem()
             if handler is not None:  # None: not set from Python, and Python cannot set it again
                 signal.signal(number, handler)
-        if isinstance(error, SystemExit) and isinstance(error.__context__, Stopped):
-            raise error.__context__ from None  # Lightning ends the process after KeyboardInterrupt
-        if self._raised and error is not None and not isinstance(error, Stopped):
-            raise Stopped(self._raised) from None  # some library was in the middle of something
+        if error is None or isinstance(error, Stopped):
+            return
+        # Lightning ends the process after KeyboardInterrupt; others were in the middle of something.
+        stopped = behind(error) or (Stopped(self._raised) if self._raised else None)
+        if stopped is not None:
+            raise stopped from None
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.patient and self.received is None:
@@ -79,3 +81,17 @@ class Signals:
         else:
             self._raised = number
             raise Stopped(number)
+
+
+def behind(error: BaseException) -> Stopped | None:
+    """The stop during which this error came about."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, Stopped):
+        cause = cause.__context__
+    return cause
+
+
+def end_at_once() -> None:
+    """From here on a signal ends the process without a word."""
+    for number in NAMES:
+        signal.signal(number, signal.SIG_DFL)

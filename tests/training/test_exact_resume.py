@@ -62,19 +62,11 @@ def pressed(
                 run_on()
             del left[0]
             waiting = False
-            age(folder)
             run_on = partial(resume, folder)
         run_on()
         return opened(folder)
 
     return begin
-
-
-def age(folder: Path) -> None:
-    """As if the run had been stopped a minute ago: TensorBoard sorts event files by their names."""
-    for file in folder.glob("events.*"):
-        *head, seconds, tail = file.name.split(".", 4)
-        file.rename(folder / ".".join([*head, f"{int(seconds) - 60:010d}", tail]))
 
 
 def everything(folder: Any) -> dict[str, Any]:
@@ -130,6 +122,7 @@ CASES: dict[str, Case] = {
 MORE: dict[str, Case] = {
     "end of an epoch": ([4, 8], (*WINE, *EMA)),
     # Nothing is validated at the end of an odd epoch, nor compared with what was before it.
+    "validation at times": ([3, 4, 9], (*WINE, *SLOWING, "trainer.check_val_every_n_epoch=2")),
     "validation at times, killed": (
         [-6, -11, -14],
         (*WINE, *SLOWING, "trainer.check_val_every_n_epoch=2", "trainer.num_sanity_val_steps=2"),
@@ -138,11 +131,13 @@ MORE: dict[str, Case] = {
         [-2, -5, -8, -14],
         (*WINE, *EMA, "augmentation=mixup", "trainer.log_every_n_steps=1"),
     ),
+    "no validation": ([2, 4, 6], (*WINE, "trainer.limit_val_batches=0")),
     "sanity check": ([2, 4, 6], (*WINE, "trainer.num_sanity_val_steps=2")),
     "sgd": ([2, 6], (*WINE, "optimizer=sgd", "trainer.gradient_clip_val=0.1")),
     "regularized": ([2, 6], (*WINE, "regularization=[l1,max_norm]")),
     "workers": ([2, 6], (*WINE, "augmentation=mixup", "data.in_memory=false")),
     "part of an epoch": ([2, 3, 5], (*WINE, "trainer.limit_train_batches=3")),
+    "so many steps": ([2, 4, -6, 8, 14], (*WINE, "trainer.max_steps=14")),
     "so many steps of parts": (
         [2, 3, -5, 8],
         (*WINE, "trainer.max_steps=10", "trainer.limit_train_batches=3"),
@@ -184,6 +179,19 @@ def test_stopped_and_continued_is_the_whole_run(
 ) -> None:
     stops, overrides = case
     assert_same(pressed(stops, *overrides), run("whole", *overrides))
+
+
+def test_a_run_that_stopped_early_is_over_unless_it_may_wait_longer(
+    run: Callable[..., Any], resume: Callable[..., None]
+) -> None:
+    words = (*WINE, *PATIENT, "optimizer.lr=0.3", "trainer.max_epochs=30")
+    folder = run("a", *words)
+    weights, metrics, epochs = folder.weights(), folder.metrics(), len(folder.curves()["val/loss"])
+    assert epochs < 20
+    resume(folder.path)
+    assert (folder.weights(), folder.metrics()) == (weights, metrics)
+    resume(folder.path, "+callbacks.early_stopping.patience=50", f"trainer.max_epochs={epochs + 2}")
+    assert len(folder.curves()["val/loss"]) == epochs + 2
 
 
 # --- every preset ----------------------------------------------------------------------------

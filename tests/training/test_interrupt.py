@@ -1,6 +1,7 @@
-"""At a terminal: Ctrl-C at any moment loses nothing, and the bar is drawn."""
+"""Stopped at any moment by Ctrl-C, SIGTERM or SIGUSR1 nothing is lost; the bar is drawn."""
 
 import fcntl
+import itertools
 import os
 import pty
 import re
@@ -18,7 +19,10 @@ import pytest
 import torch
 
 from zoo.callbacks import Progress
+from zoo.signals import Stopped
+from zoo.train import train
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 TRAIN = [sys.executable, "-m", "zoo.train"]
 
 
@@ -29,22 +33,32 @@ def stopped(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., Any]]:
-    """A function (step, *overrides): a run during whose step somebody presses Ctrl-C."""
-    before = signal.getsignal(signal.SIGINT)
+    """A function (n, *overrides, hook, number): a run that gets a signal at the n-th such hook.
 
-    def begin(step: int, *overrides: str) -> Any:
-        def press(self: Progress, trainer: Any, *_: Any) -> None:
-            if trainer.global_step == step:
-                os.kill(os.getpid(), signal.SIGINT)
+    Without more that is Ctrl-C in the n-th step.
+    """
+    before = [signal.getsignal(number) for number in SIGNALS]
+
+    def begin(
+        at: int, *overrides: str, hook: str = "on_train_batch_end", number: int = signal.SIGINT
+    ) -> Any:
+        calls = itertools.count(1)
+
+        def press(self: Progress, *_: Any, **__: Any) -> None:
+            if next(calls) == at:
+                os.kill(os.getpid(), number)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Progress, "on_train_batch_end", press)
-            with pytest.raises(KeyboardInterrupt, match="zoo-train resume="):
+            patch.setattr(Progress, hook, press)
+            with pytest.raises(Stopped, match="zoo-train resume=") as ended:
                 run("stopped", *overrides)
+        assert ended.value.code == 128 + number
+        assert [signal.getsignal(number) for number in SIGNALS] == before
         return opened(tmp_path / "stopped")
 
     yield begin
-    signal.signal(signal.SIGINT, before)
+    for number, handler in zip(SIGNALS, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("step", [2, 3, 4], ids=["middle", "last step", "next epoch"])
@@ -61,12 +75,54 @@ def test_stopped_anywhere_and_resumed_is_the_whole_run(
     assert part.metrics()["test/loss"] == whole.metrics()["test/loss"]
 
 
-def test_the_next_ctrl_c_belongs_to_whoever_runs_next_in_this_process(
-    stopped: Callable[..., Any],
+# Sixteen steps an epoch, three batches of validation.
+FINE = ("data=wine", "data.batch_size=8", "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
+MOMENTS = {
+    # the n-th call of a hook, words of the run, and the step that the message names
+    "validation": (2, "on_validation_batch_start", (), 16),
+    "validation in mid-epoch": (2, "on_validation_batch_start", ("val_check_interval=0.5",), 8),
+    "step before a validation": (8, "on_train_batch_end", ("val_check_interval=0.5",), 8),
+    "accumulation": (4, "on_train_batch_end", ("accumulate_grad_batches=3",), 2),
+    "last accumulation": (16, "on_train_batch_end", ("accumulate_grad_batches=3",), 6),
+    "before the first step": (1, "on_train_start", (), 1),
+    "sanity check": (1, "on_validation_batch_start", ("num_sanity_val_steps=1",), 1),
+    "after the last step": (1, "on_train_end", (), 32),
+    "test": (1, "on_test_batch_end", (), 32),
+}
+QUICK = ("validation", "accumulation", "test")
+
+
+@pytest.mark.parametrize(
+    "moment", [pytest.param(m, marks=[pytest.mark.slow] * (m not in QUICK)) for m in MOMENTS]
+)
+def test_a_signal_at_any_moment_loses_nothing(
+    moment: str, run: Callable[..., Any], stopped: Callable[..., Any], resume: Callable[..., None]
 ) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    stopped(1, "data=iris", "trainer.max_epochs=1")
-    assert signal.getsignal(signal.SIGINT) == before
+    at, hook, settings, step = MOMENTS[moment]
+    words = (*FINE, *(f"trainer.{setting}" for setting in settings))
+    whole = run("whole", *words)
+    number = SIGNALS[len(moment) % 3]
+    part = stopped(at, *words, hook=hook, number=number)
+    saved = torch.load(part.path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == step
+    resume(part.path)
+    assert part.weights() == whole.weights()
+    assert part.metrics() == whole.metrics()
+    for tag in ("lr", "train/loss_step", "val/loss"):
+        assert part.curves()[tag] == whole.curves()[tag], tag
+
+
+def test_data_that_is_read_is_not_waited_for(
+    composed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(self: Any, stage: str | None = None) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("nobody stopped")
+
+    monkeypatch.setattr("zoo.data.tables.Iris.setup", slow)
+    with pytest.raises(Stopped, match="^stopped by SIGTERM before the first step; nothing was s"):
+        train(composed("data=iris"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_numbers_of_an_interrupted_epoch_count_all_of_it(

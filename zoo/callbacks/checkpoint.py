@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import callbacks
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from zoo.callbacks.lean import lean
 from zoo.files import whole
 from zoo.lit.ranks import of_all, own_of
 from zoo.signals import Signals, Stopped
@@ -34,6 +35,7 @@ class PlainFile(TorchCheckpointIO):
             torch.save(checkpoint, file)
 
 
+@lean
 class Checkpoint(callbacks.Checkpoint):
     """Keeps `last.ckpt`, after every epoch and when stopped, and `best.ckpt`, the best epoch.
 
@@ -212,7 +214,7 @@ def validation_is_due(trainer: pl.Trainer) -> bool:
     loop = trainer.fit_loop
     # Private; without it a validation in mid-epoch would be left out when the run is continued.
     due = loop.epoch_loop._should_check_val_fx(loop._data_fetcher)  # type: ignore[arg-type]
-    return due or trainer.is_last_batch
+    return due or loop.epoch_loop._is_training_done
 
 
 def random_state() -> dict[str, Any]:

@@ -176,11 +176,20 @@ class LitModel(Shortcuts):
         self._log_epoch("test")
 
     def _log_epoch(self, stage: str) -> None:
-        values: dict[str, float | Tensor] = {**self.means[stage].drain(self.trainer.strategy)}
+        values: dict[str, Any] = {**self.means[stage].drain(self.trainer.strategy)}
         for name, metric in self.metrics_of(stage).items():
             values[name] = metric.compute()
             metric.reset()
-        self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, sync_dist=True)
+        row = {f"{stage}/{name}": value for name, value in values.items()}
+        if stage == "train":
+            # Lightning would write them after the epoch's checkpoint: a run that is stopped between
+            # the two would go on without them.
+            self._write({**row, "epoch": self.current_epoch}, self.global_step - 1)
+        self.log_dict(row, logger=stage != "train", sync_dist=True)
+
+    def _write(self, row: dict[str, Any], step: int) -> None:
+        for logger in self.trainer.loggers:
+            logger.log_metrics(row, step=step)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update the weights, project them onto the constraints, and log once per interval."""
@@ -193,8 +202,7 @@ class LitModel(Shortcuts):
             row = {"lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
             for name, value in self.means["interval"].drain(self.trainer.strategy).items():
                 row[f"train/{name}"] = value
-            for logger in self.trainer.loggers:
-                logger.log_metrics(row, step=done)
+            self._write(row, done)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with no decay on biases and norms, and its schedule over the whole run."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
+
+from zoo.lit.events import RunEvents
 
 
 class TensorBoard(TensorBoardLogger):
@@ -24,6 +27,14 @@ class TensorBoard(TensorBoardLogger):
         super().__init__(
             folder, name="", version="", default_hp_metric=False, purge_step=purge_step
         )
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> SummaryWriter:
+        """The event writer, made when it is first asked for."""
+        if self._experiment is None:
+            self._experiment = RunEvents(self.root_dir, purge_step=self._kwargs["purge_step"])
+        return self._experiment
 
     @property
     def writer(self) -> SummaryWriter:
