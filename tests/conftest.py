@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, open_dict
 
 from zoo.config import conf_dir, register_resolvers
+from zoo.signals import NAMES
 
 ROOT = Path(__file__).parent.parent
 
@@ -171,7 +173,7 @@ def typed(
 
 
 @pytest.fixture
-def fit(tmp_path: Path) -> Callable[..., Any]:
+def fit(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """A function (module, train, val=None, batch_size=4, **flags) that fits in order, quietly."""
     import lightning.pytorch as pl
 
@@ -199,4 +201,7 @@ def fit(tmp_path: Path) -> Callable[..., Any]:
             trainer.fit(module, *loaders)
         return trainer
 
-    return run
+    handlers = {number: signal.getsignal(number) for number in NAMES}
+    yield run
+    for number, handler in handlers.items():  # Lightning leaves some when a fit has failed
+        signal.signal(number, handler)

@@ -48,6 +48,7 @@ class Signals:
         self.received: int | None = None
         self._raised: int | None = None
         self._before: dict[int, Any] = {}
+        self._left: dict[int, Any] = {}  # to whom, when this was over
 
     def __enter__(self) -> Signals:
         """From here on signals come here."""
@@ -66,17 +67,21 @@ class Signals:
         """Signals go where they went before; what became of `Stopped` is `Stopped` again."""
         while self._before:
             number, handler = self._before.popitem()
+            self._left[number] = handler
             if handler is not None:  # None: not set from Python, and Python cannot set it again
                 signal.signal(number, handler)
         if error is None or isinstance(error, Stopped):
             return
-        # Lightning ends the process after KeyboardInterrupt; others were in the middle of something.
+        # Lightning ends the process after KeyboardInterrupt; others were amid something.
         stopped = behind(error) or (Stopped(self._raised) if self._raised else None)
         if stopped is not None:
             raise stopped from None
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.patient and self.received is None:
+        if number not in self._before:  # put back by somebody who had found it
+            signal.signal(number, self._left[number])
+            signal.raise_signal(number)
+        elif self.patient and self.received is None:
             self.received = number
         else:
             self._raised = number

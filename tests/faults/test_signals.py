@@ -76,6 +76,31 @@ def test_what_others_make_of_a_stop_is_a_stop_again(becomes: BaseException) -> N
     assert stopped.value.number == signal.SIGTERM
 
 
+def test_a_library_that_puts_something_else_in_its_place_hides_no_stop() -> None:
+    """As torch's writer does: its own error comes while the file is closed on the way out."""
+    inner = Signals(patient=True)  # takes the signals, as a callback of the run does
+    with pytest.raises(Stopped) as stopped, Signals():
+        inner.__enter__()
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGUSR1)
+        finally:
+            inner.__exit__()
+            raise RuntimeError("unexpected position")
+    assert stopped.value.number == signal.SIGUSR1
+
+
+def test_put_back_after_its_end_it_is_as_if_it_were_not_there() -> None:
+    heard: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    with Signals(patient=True) as signals:
+        ours = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, ours)
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
+    assert signals.received is None
+
+
 @pytest.mark.parametrize("error", [SystemExit(0), SystemExit(2), ValueError("mine")])
 def test_other_ends_stay_what_they_are(error: BaseException) -> None:
     with pytest.raises(type(error)) as ended, Signals():

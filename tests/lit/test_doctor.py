@@ -1,46 +1,17 @@
-"""The doctor finds what is wrong before the first update, and says and changes nothing else."""
+"""The doctor finds what is wrong before the first update, and nothing in a healthy net."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from zoo.callbacks import Doctor
-from zoo.callbacks.doctor import examine
-from zoo.config import ConfigError, conf_dir
-from zoo.data import Batch, Split
-from zoo.lit import LitAutoencoder, LitFeedForward, LitModel, LitRecurrent
+from zoo.data import Batch
+from zoo.lit import LitAutoencoder, LitFeedForward, LitRecurrent
 from zoo.losses import MSE, BinaryCrossEntropy, CrossEntropy, GaussianNLL, NegativeELBO
 from zoo.models import CNN, FNN, LSTM, RNN, VAE
-from zoo.regularization import decay_groups
-from zoo.runs import build
-from zoo.train import train
-from zoo.validation import check
-
-GROUPS = {g: sorted(p.stem for p in (conf_dir() / g).glob("*.yaml")) for g in ("model", "data")}
-
-
-def findings(
-    module: LitModel, batch: Batch, optimizer: Any = None, *, shuffle: bool = True
-) -> list[str]:
-    make = optimizer or partial(torch.optim.AdamW, lr=1e-3)
-    trainer: Any = SimpleNamespace(
-        precision_plugin=SimpleNamespace(forward_context=nullcontext),
-        optimizers=[make(decay_groups(module.net))],
-        datamodule=SimpleNamespace(shuffle=shuffle),
-    )
-    return examine(trainer, module.train(), batch)
-
-
-def classes(samples: int = 64, number: int = 3) -> Batch:
-    torch.manual_seed(0)
-    return Batch(torch.randn(samples, 5), torch.randint(number, (samples,)))
 
 
 def values(mean: float = 0.0, deviation: float = 1.0) -> Batch:
@@ -48,22 +19,9 @@ def values(mean: float = 0.0, deviation: float = 1.0) -> Batch:
     return Batch(torch.randn(64, 5), mean + deviation * torch.randn(64, 1))
 
 
-def classifier(**settings: Any) -> LitFeedForward:
-    torch.manual_seed(0)
-    net = FNN(5, 3, **{"hidden": (20, 20), "dropout": 0.3, **settings})
-    return LitFeedForward(net, loss=CrossEntropy())
-
-
-@torch.no_grad()
-def scaled(module: LitModel, name: str, factor: float) -> LitModel:
-    module.net.get_parameter(name).mul_(factor)
-    return module
-
-
-# --- the rules ---------------------------------------------------------------------------------
-
-
-def test_a_healthy_net_is_passed_over() -> None:
+def test_a_healthy_net_is_passed_over(
+    findings: Callable[..., Any], classes: Callable[..., Any], classifier: Callable[..., Any]
+) -> None:
     for settings in ({}, {"norm": "batch"}, {"norm": "layer"}, {"activation": "tanh"}):
         assert findings(classifier(**settings), classes()) == [], settings
     torch.manual_seed(0)
@@ -73,7 +31,13 @@ def test_a_healthy_net_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(("number", "theory"), [(3, "1.1 = ln 3"), (50, "3.91 = ln 50")])
-def test_a_large_initial_loss(number: int, theory: str) -> None:
+def test_a_large_initial_loss(
+    number: int,
+    theory: str,
+    findings: Callable[..., Any],
+    classes: Callable[..., Any],
+    scaled: Callable[..., Any],
+) -> None:
     torch.manual_seed(0)
     module = LitFeedForward(FNN(5, number), loss=CrossEntropy())
     batch = classes(number=number)
@@ -84,7 +48,9 @@ def test_a_large_initial_loss(number: int, theory: str) -> None:
     assert f"the initial loss is {loss:.3g}," in finding
 
 
-def test_a_small_initial_loss() -> None:
+def test_a_small_initial_loss(
+    findings: Callable[..., Any], classes: Callable[..., Any], classifier: Callable[..., Any]
+) -> None:
     class Halved(CrossEntropy):
         def forward(self, prediction: Tensor, target: Tensor, mask: Any = None) -> Tensor:
             scale = 1.0 if bool((prediction == 0).all()) else 0.1
@@ -96,7 +62,9 @@ def test_a_small_initial_loss() -> None:
     assert "less than half of the 1.1 = ln 3 of a net that knows nothing" in finding
 
 
-def test_the_loss_of_values_is_held_against_their_mean_square() -> None:
+def test_the_loss_of_values_is_held_against_their_mean_square(
+    findings: Callable[..., Any], scaled: Callable[..., Any]
+) -> None:
     torch.manual_seed(0)
     module, batch = LitFeedForward(FNN(5, 1), loss=MSE()), values()
     (finding,) = findings(scaled(module, "head.weight", 30), batch)
@@ -104,7 +72,9 @@ def test_the_loss_of_values_is_held_against_their_mean_square() -> None:
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
-def test_the_bound_is_held_against_that_of_an_empty_code(likelihood: str) -> None:
+def test_the_bound_is_held_against_that_of_an_empty_code(
+    likelihood: str, findings: Callable[..., Any], scaled: Callable[..., Any]
+) -> None:
     torch.manual_seed(0)
     x = torch.rand(64, 12)
     net = VAE(12, 2, output="sigmoid" if likelihood == "bernoulli" else "identity")
@@ -123,7 +93,14 @@ def test_the_bound_is_held_against_that_of_an_empty_code(likelihood: str) -> Non
     ("activation", "word", "meaning"), [("relu", "dead", "0"), ("sigmoid", "saturated", "at their")]
 )
 @torch.no_grad()
-def test_units_at_their_limits(activation: str, word: str, meaning: str) -> None:
+def test_units_at_their_limits(
+    activation: str,
+    word: str,
+    meaning: str,
+    findings: Callable[..., Any],
+    classes: Callable[..., Any],
+    classifier: Callable[..., Any],
+) -> None:
     module = classifier(activation=activation)
     module.net.get_parameter("layers.0.bias")[:11] = -1000.0
     found = findings(module, classes())
@@ -134,7 +111,7 @@ def test_units_at_their_limits(activation: str, word: str, meaning: str) -> None
     assert findings(module, classes()) == []
 
 
-def test_units_of_convolutions_are_their_maps() -> None:
+def test_units_of_convolutions_are_their_maps(findings: Callable[..., Any]) -> None:
     torch.manual_seed(0)
     net = CNN((1, 8, 8), 3, channels=(6,), norm=None)
     with torch.no_grad():
@@ -145,7 +122,9 @@ def test_units_of_convolutions_are_their_maps() -> None:
 
 
 @pytest.mark.parametrize("lengths", [None, torch.arange(1, 9).repeat(8)])
-def test_recurrent_units(lengths: Tensor | None) -> None:
+def test_recurrent_units(
+    lengths: Tensor | None, findings: Callable[..., Any], scaled: Callable[..., Any]
+) -> None:
     torch.manual_seed(0)
     x, y = torch.randn(64, 8, 4), torch.randint(2, (64,))
     batch = Batch(x, y, lengths)
@@ -181,14 +160,21 @@ class Mixed(nn.Module):
         ((True, False), ["in evaluation:", "in training other than through batch norm:"]),
     ],
 )
-def test_samples_that_influence_each_other(modes: tuple[bool, ...], words: list[str]) -> None:
+def test_samples_that_influence_each_other(
+    modes: tuple[bool, ...],
+    words: list[str],
+    findings: Callable[..., Any],
+    classes: Callable[..., Any],
+) -> None:
     found = findings(LitFeedForward(Mixed(modes), loss=CrossEntropy()), classes())
     assert len(found) == len(words)
     for finding, word in zip(found, words, strict=True):
         assert f"samples of a batch influence each other {word}" in finding
 
 
-def test_batch_norm_without_running_statistics_mixes_in_evaluation() -> None:
+def test_batch_norm_without_running_statistics_mixes_in_evaluation(
+    findings: Callable[..., Any], classes: Callable[..., Any], classifier: Callable[..., Any]
+) -> None:
     module = classifier(norm="batch")
     for part in module.net.modules():
         if isinstance(part, nn.BatchNorm1d):
@@ -196,10 +182,12 @@ def test_batch_norm_without_running_statistics_mixes_in_evaluation() -> None:
     assert any("in evaluation" in finding for finding in findings(module, classes()))
 
 
-def test_parameters_without_gradient() -> None:
+def test_parameters_without_gradient(
+    findings: Callable[..., Any], classes: Callable[..., Any], classifier: Callable[..., Any]
+) -> None:
     module = classifier()
-    module.net.spare = nn.Linear(2, 2)  # type: ignore[assignment]
-    module.net.frozen = nn.Parameter(torch.ones(1), requires_grad=False)  # type: ignore[assignment]
+    module.net.spare = nn.Linear(2, 2)
+    module.net.frozen = nn.Parameter(torch.ones(1), requires_grad=False)
     (finding,) = findings(module, classes())
     assert "does not depend on spare.weight, spare.bias, which" in finding
     with torch.no_grad():
@@ -213,7 +201,13 @@ def test_parameters_without_gradient() -> None:
 
 
 @pytest.mark.parametrize(("shuffle", "remedy"), [(True, "check the"), (False, "set data.shuffle=")])
-def test_labels_all_of_one_class(shuffle: bool, remedy: str) -> None:
+def test_labels_all_of_one_class(
+    shuffle: bool,
+    remedy: str,
+    findings: Callable[..., Any],
+    classes: Callable[..., Any],
+    classifier: Callable[..., Any],
+) -> None:
     one = classes()._replace(y=torch.full((64,), 2))
     (finding,) = findings(classifier(), one, shuffle=shuffle)
     assert f"all 64 labels of the first batch are class 2; {remedy}" in finding
@@ -221,7 +215,7 @@ def test_labels_all_of_one_class(shuffle: bool, remedy: str) -> None:
     assert findings(classifier(), few) == []
 
 
-def test_labels_beyond_the_mask_do_not_count() -> None:
+def test_labels_beyond_the_mask_do_not_count(findings: Callable[..., Any]) -> None:
     torch.manual_seed(0)
     x, y = torch.randn(8, 6, 4), torch.zeros(8, 6, dtype=torch.int64)
     y[:, 3:] = 1
@@ -233,7 +227,7 @@ def test_labels_beyond_the_mask_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("loss", [MSE(), GaussianNLL()])
-def test_targets_that_are_not_normalised(loss: Any) -> None:
+def test_targets_that_are_not_normalised(loss: Any, findings: Callable[..., Any]) -> None:
     torch.manual_seed(0)
     module = LitFeedForward(FNN(5, loss.outputs_per_target), loss=loss)
     for good in (values(), values(1, 0.4), values(-3, 4), values(20, 5)):
@@ -244,7 +238,7 @@ def test_targets_that_are_not_normalised(loss: Any) -> None:
     assert any("all targets of the first batch are 3" in f for f in findings(module, values(3, 0)))
 
 
-def test_probabilities_need_no_normalising() -> None:
+def test_probabilities_need_no_normalising(findings: Callable[..., Any]) -> None:
     torch.manual_seed(0)
     module = LitFeedForward(FNN(5, 1), loss=BinaryCrossEntropy())
     assert findings(module, Batch(torch.randn(64, 5), torch.full((64, 1), 0.001))) == []
@@ -263,111 +257,23 @@ def test_probabilities_need_no_normalising() -> None:
         (partial(torch.optim.Adagrad, lr=5.0), ""),  # of which nothing was measured
     ],
 )
-def test_learning_rates_out_of_range(optimizer: Any, word: str) -> None:
+def test_learning_rates_out_of_range(
+    optimizer: Any,
+    word: str,
+    findings: Callable[..., Any],
+    classes: Callable[..., Any],
+    classifier: Callable[..., Any],
+) -> None:
     found = findings(classifier(), classes(), optimizer)
     assert [word in finding for finding in found] == [True] * bool(word)
 
 
-def test_the_rate_is_that_of_the_schedule_at_its_height() -> None:
+def test_the_rate_is_that_of_the_schedule_at_its_height(
+    findings: Callable[..., Any], classes: Callable[..., Any], classifier: Callable[..., Any]
+) -> None:
     def warming(groups: Any) -> torch.optim.Optimizer:
         optimizer = torch.optim.SGD(groups, lr=100.0)
         torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1e-4)
         return optimizer
 
     assert any("rate 100 is" in finding for finding in findings(classifier(), classes(), warming))
-
-
-# --- in a run ----------------------------------------------------------------------------------
-
-
-def modules() -> dict[str, Callable[[], LitModel]]:
-    loss = CrossEntropy()
-    return {
-        "fnn": lambda: LitFeedForward(FNN(5, 3, norm="batch", dropout=0.5), loss=loss),
-        "lstm": lambda: LitRecurrent(
-            LSTM(5, 3, num_layers=2, dropout=0.5), loss=loss, carry_state=True
-        ),
-        "vae": lambda: LitAutoencoder(VAE(5, 2, norm="batch"), loss=NegativeELBO()),
-    }
-
-
-@pytest.mark.parametrize("name", ["fnn", "lstm", "vae"])
-def test_a_run_is_the_same_with_and_without(fit: Callable[..., Any], name: str) -> None:
-    shape = (24, 6, 5) if name == "lstm" else (24, 5)
-    x, y = torch.rand(shape), torch.randint(3, (24,))
-    runs = []
-    for callbacks in ([], [Doctor()]):
-        torch.manual_seed(1)
-        module = modules()[name]()
-        trainer = fit(module, Split(x, y), Split(x, y), callbacks=callbacks, max_epochs=2)
-        numbers = [value.clone() for value in trainer.callback_metrics.values()]
-        runs.append([*module.state_dict().values(), *numbers, torch.get_rng_state()])
-    assert len(runs[0]) > 5
-    for one, other in zip(*runs, strict=True):
-        assert torch.equal(one, other)
-
-
-def test_it_is_heard_once_in_a_run(
-    fit: Callable[..., Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    module, batch = classifier(), classes(12)
-    scaled(module, "head.weight", 100)
-    fit(module, Split(batch.x, batch.y), callbacks=[Doctor()], max_epochs=3)
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == 1 and said[0].startswith("doctor the initial loss is ")
-    fit(classifier(), Split(batch.x, batch.y), callbacks=[Doctor()])
-    assert capsys.readouterr().out == ""
-
-
-def test_the_default_run_is_healthy(
-    composed: Callable[..., DictConfig], capsys: pytest.CaptureFixture[str]
-) -> None:
-    train(composed("debug=fast", "logger=none"))
-    assert "doctor" not in capsys.readouterr().out
-    train(composed("debug=fast", "logger=none", "optimizer.lr=5"))
-    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("doctor")]
-    assert ["learning rate 5 is not" in said[0], "a trivial predictor has accuracy" in said[1]] == [
-        True,
-        True,
-    ]
-
-
-def test_a_compiled_net_is_examined_as_it_was_written() -> None:
-    seen: list[int] = []
-    module = classifier()
-    module.net.compile(backend=lambda graph, inputs: seen.append(1) or graph.forward)
-    trainer: Any = SimpleNamespace(
-        precision_plugin=SimpleNamespace(forward_context=nullcontext),
-        optimizers=[torch.optim.SGD(module.net.parameters(), 0.1)],
-        datamodule=None,
-        compile=True,
-    )
-    assert examine(trainer, module, classes()) == []
-    assert seen == []
-
-
-# What is left is true: with a recurrence that keeps all that it is told, states grow with every
-# step. Le 2015 begins with inputs of deviation 0.001.
-TRUE = {("irnn", "series"), ("irnn", "temporal_order"), ("irnn", "text_lm")}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", GROUPS["model"])
-def test_no_preset_is_ill(model: str, composed: Callable[..., DictConfig]) -> None:
-    """Every model on all data that needs no file."""
-    examined, ill = 0, {}
-    for name in GROUPS["data"]:
-        try:
-            cfg = composed(f"model={model}", f"data={name}")
-            check(cfg)
-            torch.manual_seed(0)
-            data, module = build(cfg)
-        except ConfigError:  # a pair that cannot be, or a file that is not there
-            continue
-        examined += 1
-        found = findings(module, next(iter(data.train_dataloader())), module.optimizer)
-        if found:
-            ill[model, name] = found
-    assert examined
-    assert set(ill) <= TRUE, ill
-    assert all(len(found) == 1 and "initial loss" in found[0] for found in ill.values())
