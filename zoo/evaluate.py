@@ -39,7 +39,8 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         raise ConfigError(str(error)) from error
     run = trusted(checkpoint["zoo"]["config"], str(file))
     if cfg.batch_size is not None:
-        run.data.batch_size = cfg.batch_size
+        for key in ("data.batch_size", "data.eval_batch_size"):
+            OmegaConf.update(run, key, cfg.batch_size, force_add=True)
     data, module = build(run)
     module.load_state_dict(checkpoint["state_dict"])
     trainer = make(cfg.trainer, logger=False, enable_checkpointing=False)

@@ -102,6 +102,8 @@ def fill_memory(cfg: DictConfig, trainer: pl.Trainer, module: LitModel, data: Da
             "data.batch_size"
         )
     data.batch_size = cfg.data.batch_size = largest_batch(trainer, module, data)
+    if data.eval_batch_size is None:  # four times as many might not fit
+        data.eval_batch_size = cfg.data.eval_batch_size = data.batch_size
     say(f"batch  {data.batch_size:,} samples fit into memory")
 
 

@@ -119,7 +119,7 @@ def test_words_are_what_white_space_separates() -> None:
 
 
 def test_validation_reads_few_streams_and_a_short_text_one(file: Path) -> None:
-    data = module(file, eval_streams=3)
+    data = module(file, eval_batch_size=3)
     assert next(iter(data.val_dataloader())).x.shape == (3, 10)
     assert next(iter(module(file, length=40).val_dataloader())).x.shape == (1, 40)
 

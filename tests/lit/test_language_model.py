@@ -24,7 +24,7 @@ def words(tmp_path: Path) -> tuple[str, ...]:
     """A run on a text of 600 characters: four steps an epoch, the last one shorter."""
     file = tmp_path / "text.txt"
     file.write_text("abcd efgh.\nhgf" * 43, encoding="utf-8")
-    settings = ("data.batch_size=4", "data.length=40", "data.eval_streams=1", "trainer=cpu")
+    settings = ("data.batch_size=4", "data.length=40", "data.eval_batch_size=1", "trainer=cpu")
     net = ("model.net.hidden_size=8", "model.net.dropout=0.0", "logger=none")
     return ("model=lstm", "data=text_lm", f"data.path={file}", *settings, *net)
 

@@ -76,7 +76,13 @@ def test_stopped_anywhere_and_resumed_is_the_whole_run(
 
 
 # Sixteen steps an epoch, three batches of validation.
-FINE = ("data=wine", "data.batch_size=8", "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
+FINE = (
+    "data=wine",
+    "data.batch_size=8",
+    "data.eval_batch_size=8",
+    "trainer.max_epochs=2",
+    "trainer.log_every_n_steps=1",
+)
 MOMENTS = {
     # the n-th call of a hook, words of the run, and the step that the message names
     "validation": (2, "on_validation_batch_start", (), 16),

@@ -26,7 +26,9 @@ class DataModule(LightningDataModule, ABC):
     read by `setup`, nothing by the constructor.
 
     Args:
-        batch_size: samples of a batch.
+        batch_size: samples of a batch in training.
+        eval_batch_size: in validation and test, where nothing is kept for gradients; None for four
+            times `batch_size`.
         view: how a sample is offered; one of `views`.
         scaling: of the inputs, from the training split alone: "standard" (mean 0, deviation 1 per
             channel or column), "unit" (to [0, 1], images by their known range) or "none".
@@ -65,6 +67,7 @@ class DataModule(LightningDataModule, ABC):
         self,
         *,
         batch_size: int = 64,
+        eval_batch_size: int | None = None,
         view: str = "vector",
         scaling: str = "standard",
         shuffle: bool = True,
@@ -77,10 +80,12 @@ class DataModule(LightningDataModule, ABC):
     ) -> None:
         super().__init__()
         at_least(1, batch_size=batch_size, workers=workers)
+        at_least(1, eval_batch_size=batch_size if eval_batch_size is None else eval_batch_size)
         at_least(0, seed=seed, split_seed=split_seed)
         one_of(self.name, self.views, view=view)
         one_of(self.name, self.scalings, scaling=scaling)
         self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
         self.view = view
         self.scaling = scaling
         self.shuffle = shuffle
@@ -265,7 +270,7 @@ class DataModule(LightningDataModule, ABC):
         stack = Stack(self.augmentation, scale=self.plain, view=self.offer, classes=classes)
         return BatchLoader(
             self.placed(name, device),
-            self.batch_size,
+            self.batch_size if name == "train" else self.eval_batch_size or 4 * self.batch_size,
             transform=self.serve,
             augment=stack if augment else None,
             shuffle=shuffle,

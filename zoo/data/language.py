@@ -44,10 +44,10 @@ class TextLM(TokenData):
         length: tokens of a batch in each stream, over which the gradient goes back.
         min_count: how often a token must occur in the training text not to be "<unk>".
         max_words: how many tokens are kept, the most frequent ones; None for all.
-        eval_streams: streams of validation and test. Each starts without a past, so few are exact,
-            and one leaves out no token; many are fast. Short texts have fewer.
         encoding: of the files.
         batch_size: streams of the training text on one device.
+        eval_batch_size: streams of validation and test. Each starts without a past, so few are
+            exact, and one leaves out no token; many are fast. Short texts have fewer.
         shuffle: cut the training text elsewhere in each epoch, see `StreamLoader`.
 
     The other arguments are those of `DataModule`.
@@ -76,20 +76,25 @@ class TextLM(TokenData):
         length: int = 64,
         min_count: int = 1,
         max_words: int | None = None,
-        eval_streams: int = 8,
         encoding: str = "utf-8",
         batch_size: int = 32,
+        eval_batch_size: int = 8,
         view: str = "tokens",
         scaling: str = "none",
         shuffle: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__(
-            batch_size=batch_size, view=view, scaling=scaling, shuffle=shuffle, **settings
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            view=view,
+            scaling=scaling,
+            shuffle=shuffle,
+            **settings,
         )
         if not self.in_memory:
             raise ValueError("`in_memory` of text_lm must be true: streams are cut in memory")
-        at_least(1, length=length, min_count=min_count, eval_streams=eval_streams)
+        at_least(1, length=length, min_count=min_count)
         at_least(1, max_words=1 if max_words is None else max_words)
         one_of(self.name, LEVELS, level=level)
         check_encoding(encoding)
@@ -102,7 +107,6 @@ class TextLM(TokenData):
         self.length = length
         self.min_count = min_count
         self.max_words = max_words
-        self.eval_streams = eval_streams
         self.encoding = encoding
 
     @property
@@ -197,7 +201,7 @@ class TextLM(TokenData):
         streams = self.batch_size
         if name != "train":
             # Of a short text, streams of fewer tokens than a batch would be all beginnings.
-            streams = max(1, min(self.eval_streams, len(text.x) // self.length) // ranks)
+            streams = max(1, min(self.eval_batch_size or 1, len(text.x) // self.length) // ranks)
         return StreamLoader(
             torch.cat([text.x[:1], text.y]),
             streams,
