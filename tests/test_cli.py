@@ -59,6 +59,19 @@ def test_help_lists_every_choice_of_every_group(zoo: Callable[..., Any]) -> None
     assert "resume=" in done.stdout
 
 
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_help_is_what_hydra_would_say(
+    command: str, zoo: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "own" / "data").mkdir(parents=True)
+    ours, hydras = zoo(command, "-h"), zoo(command, "-h", "--config-dir", tmp_path / "own")
+    assert (ours.returncode, hydras.returncode) == (0, 0)
+    assert ours.stdout == hydras.stdout
+    (tmp_path / "own" / "data" / "mine.yaml").touch()
+    if command == "train":
+        assert ", mine," in zoo(command, "-h", "--config-dir", tmp_path / "own").stdout
+
+
 def test_help_of_evaluate_says_how_to_call_it(zoo: Callable[..., Any]) -> None:
     done = zoo("evaluate", "--help")
     assert (done.returncode, done.stderr) == (0, "")

@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from zoo.config import ConfigError, RunError, conf_dir, register_resolvers
 from zoo.folders import first_process
+from zoo.help import help_alone, help_text
 from zoo.mistakes import sentence
 from zoo.signals import Signals, Stopped, end_at_once
 
@@ -36,6 +37,9 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
     failed, said in one sentence; 130 stopped by Ctrl-C, 143 by SIGTERM, 138 by SIGUSR1. With
     HYDRA_FULL_ERROR=1 mistakes keep their traceback.
     """
+    if help_alone(sys.argv[1:]):
+        print(help_text(name))
+        return
     register_resolvers()
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"

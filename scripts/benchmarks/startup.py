@@ -11,7 +11,15 @@ from tempfile import TemporaryDirectory
 from benchmarks.common import ALONE, LONGER, Claim, Contest, Part, Plan, held
 
 ROOT = Path(__file__).parent.parent.parent
-HYDRA = "import hydra"
+HYDRA, ONE_KEY = "import hydra", "a config of one key"
+# What Hydra takes for the smallest config there is.
+SMALLEST = """
+import hydra
+@hydra.main(version_base="1.3", config_path=None)
+def main(cfg):
+    pass
+main()
+"""
 # Ends the default run after its first update of the weights, and says how long it took to get
 # there; torch and lightning are imported before.
 FIRST_STEP = """
@@ -67,7 +75,10 @@ def contests(plan: Plan, folder: Path) -> Iterator[Contest]:
     names = {"zoo-train --help": ("--help",), "zoo-train --cfg job": ("--cfg", "job")}
     ways = {name: partial(train, *words) for name, words in names.items()}
     ways[HYDRA] = partial(whole, plan, folder, "-c", HYDRA)
-    yield Contest(ways, [Claim(name, name, HYDRA, LONGER, 1.3) for name in names])
+    (folder / "smallest.py").write_text(SMALLEST)
+    ways[ONE_KEY] = partial(whole, plan, folder, "smallest.py", "--cfg", "job", "+key=1")
+    claims = [Claim(name, name, HYDRA, LONGER, 1.3) for name in names]
+    yield Contest(ways, [*claims, Claim(f"{ONE_KEY}, --cfg job", ONE_KEY, HYDRA, LONGER)])
     first = partial(first_step, plan, folder)
     claim = Claim("first step of zoo-train", "first step", "after the imports", ALONE, 1.5)
     yield Contest({claim.ours: first}, [claim])

@@ -1,0 +1,35 @@
+"""The help of a command, read from `conf/` as it lies there.
+
+Hydra would compose the config first and lists every group twice: three times as long.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+
+import yaml
+
+from zoo.config import conf_dir
+
+HELP = {"-h", "--help"}
+
+
+def help_alone(words: Sequence[str]) -> bool:
+    """Whether nothing but help is asked for; beside other words, Hydra answers."""
+    return bool(words) and set(words) <= HELP
+
+
+def help_text(name: str) -> str:
+    """What Hydra would say of the command `conf/<name>.yaml`, word for word."""
+    text = yaml.safe_load((conf_dir() / f"{name}.yaml").read_text(encoding="utf-8"))["hydra"]["help"]
+    template = text["template"].replace("${hydra.help.header}", text["header"])
+    return string.Template(template).substitute(APP_CONFIG_GROUPS=groups())
+
+
+def groups() -> str:
+    """A line for each folder of `conf/`, with what can be chosen from it."""
+    choices: dict[str, list[str]] = {}
+    for path in conf_dir().glob("*/**/*.yaml"):
+        choices.setdefault(path.parent.relative_to(conf_dir()).as_posix(), []).append(path.stem)
+    return "".join(f"{group}: {', '.join(sorted(choices[group]))}\n" for group in sorted(choices))
