@@ -45,8 +45,8 @@ ALLOWED = {
 }
 # The wiring may import everything; these are the parts that need not be in the table above.
 WIRING = {
-    *("build", "cli", "config", "endings", "evaluate", "folders", "mistakes", "partners"),
-    *("rehearsal", "report", "runs", "train", "validation"),
+    *("build", "cli", "config", "endings", "evaluate", "folders", "help", "mistakes"),
+    *("partners", "rehearsal", "report", "runs", "train", "validation"),
 }
 # What a command needs only once its config is composed must not slow down its --help.
 LATE = {"torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard"}

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
+from typing import Any
 
-import yaml
+from omegaconf import OmegaConf
 
 from zoo.config import conf_dir
 
@@ -22,7 +23,8 @@ def help_alone(words: Sequence[str]) -> bool:
 
 def help_text(name: str) -> str:
     """What Hydra would say of the command `conf/<name>.yaml`, word for word."""
-    text = yaml.safe_load((conf_dir() / f"{name}.yaml").read_text(encoding="utf-8"))["hydra"]["help"]
+    config: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / f"{name}.yaml"))
+    text = config["hydra"]["help"]
     template = text["template"].replace("${hydra.help.header}", text["header"])
     return string.Template(template).substitute(APP_CONFIG_GROUPS=groups())
 

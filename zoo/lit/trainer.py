@@ -10,6 +10,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.profilers import PassThroughProfiler, Profiler
 
+from zoo.lit.loop import LeanLoop
+
 NOTHING = contextlib.nullcontext()
 
 
@@ -38,6 +40,10 @@ class Trainer(pl.Trainer):
     ) -> None:
         hide_absent_gpus()
         super().__init__(profiler=profiler or NoProfiler(), **settings)
+        limits = self.fit_loop.epoch_loop
+        self.fit_loop.epoch_loop = LeanLoop(
+            self, min_steps=limits.min_steps, max_steps=limits.max_steps
+        )
         self.channels_last = channels_last
         self.compile = compile
         self.auto_batch_size = auto_batch_size
@@ -49,6 +55,8 @@ class NoProfiler(PassThroughProfiler):
     Lightning asks its profiler some forty times a step, and its own empty one starts a generator
     each time.
     """
+
+    silent = True
 
     def profile(self, action_name: str) -> contextlib.AbstractContextManager:  # type: ignore[override]
         """A context that does nothing."""
