@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -102,7 +103,7 @@ class SquaredErrorPerSample(Mean):
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add a batch."""
-        self.add((prediction - target).square(), len(target))
+        self.add(F.mse_loss(prediction, target, reduction="sum"), len(target))
 
 
 class R2(Metric):
