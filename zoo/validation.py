@@ -95,10 +95,12 @@ def check_trainer(cfg: DictConfig) -> None:
     if trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise ConfigError(f"trainer.accelerator={trainer.accelerator}: no GPU; use trainer=cpu")
     sweep = HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
-    if sweep and trainer.strategy == "ddp":
+    own = isinstance(trainer.strategy, DictConfig) and trainer.strategy.get("start_method")
+    if sweep and (trainer.strategy == "ddp" or own == "popen"):
+        remedy = "trainer.strategy.start_method=spawn" if own else "trainer.strategy=ddp_spawn"
         raise ConfigError(
-            "trainer.strategy=ddp would start the whole sweep again in each process; use "
-            "trainer.strategy=ddp_spawn with -m"
+            f"trainer.strategy=ddp would start the whole sweep again in each process; use {remedy} "
+            "with -m"
         )
 
 
