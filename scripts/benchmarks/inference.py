@@ -30,7 +30,8 @@ def contests(plan: Plan, folder: Path) -> Iterator[Contest]:
             continue
         batches = plan.size(BATCHES, 2)
         path = arrays(folder, family.shape, train=BATCH, val=BATCH * batches)
-        run = Run(plan, folder / family.name, on_arrays(path, *family.words, batch=BATCH))
+        words = on_arrays(path, *family.words, f"data.eval_batch_size={BATCH}", batch=BATCH)
+        run = Run(plan, folder / family.name, words)
         bare = Bare(run, family.loss)
         ways = {
             ZOO: lambda run=run, batches=batches: validation(run) / batches,
