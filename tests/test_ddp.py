@@ -63,6 +63,66 @@ def test_two_processes_do_not_sweep(zoo: Callable[..., Any]) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+ANY_NUMBER = """
+import json, sys
+import torch
+from zoo.data import BatchLoader, Split
+from zoo.lit import LitRecurrent, Trainer
+from zoo.lit.metrics import Accuracy
+from zoo.losses import CrossEntropy
+from zoo.models import RNN
+from zoo.regularization import L1, Activity
+
+def sgd(groups):
+    return torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+
+ranks = int(sys.argv[1])
+torch.manual_seed(0)
+module = LitRecurrent(
+    RNN(2, 3, hidden_size=4, readout="every"), loss=CrossEntropy(), optimizer=sgd,
+    metrics={"accuracy": Accuracy()}, regularization={"l1": L1(0.01), "activity": Activity(0.01)},
+)
+trainer = Trainer(
+    accelerator="cpu", devices=ranks, strategy="ddp" if ranks > 1 else "auto", max_epochs=4,
+    logger=False, enable_checkpointing=False, enable_progress_bar=False,
+    enable_model_summary=False, use_distributed_sampler=False, num_sanity_val_steps=0,
+    accumulate_grad_batches=2,
+)
+lengths = torch.tensor([5, 5, 1, 2, 1, 4, 3, 3, 2, 1, 5])  # the last batch is of three
+mask = torch.arange(5) < lengths[:, None]
+random = torch.Generator().manual_seed(0)
+x, y = torch.randn(11, 5, 2, generator=random), torch.randint(3, (11, 5), generator=random)
+split = Split(x, y, lengths, mask)
+shares = {"rank": trainer.global_rank, "world_size": ranks}
+train = BatchLoader(split, 4 // ranks, shuffle=True, **shares)
+trainer.fit(module, train, BatchLoader(split, 4 // ranks, **shares))
+if trainer.is_global_zero:
+    numbers = {name: value.item() for name, value in trainer.callback_metrics.items()}
+    weights = {name: value.tolist() for name, value in module.net.state_dict().items()}
+    print("learned", json.dumps([numbers, weights]), flush=True)
+"""
+
+
+def test_two_processes_learn_what_one_does_from_the_same_batches(
+    call: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Shares of unequal size, steps that do not count, penalties and accumulation included."""
+    (tmp_path / "run.py").write_text(ANY_NUMBER)
+    learned = []
+    for ranks in (1, 2):
+        done = call(sys.executable, tmp_path / "run.py", str(ranks), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        [line] = [row for row in done.stdout.splitlines() if row.startswith("learned ")]
+        learned.append(json.loads(line.removeprefix("learned ")))
+    (numbers, weights), (others, other_weights) = learned
+    assert {"train/loss", "val/loss", "train/accuracy", "val/accuracy"} <= numbers.keys()
+    assert numbers == pytest.approx(others, rel=1e-5)
+    for name, value in weights.items():
+        torch.testing.assert_close(
+            torch.tensor(value), torch.tensor(other_weights[name]), rtol=1e-4, atol=1e-6
+        )
+
+
 # --- when one of them fails ------------------------------------------------------------------
 
 SHORT = (*TWO, "data=iris", "data.batch_size=16", "trainer.max_epochs=60", "logger=none")

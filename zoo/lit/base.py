@@ -121,7 +121,17 @@ class LitModel(Shortcuts):
             recorded["objective"] = objective
         self.record("train", result, recorded)
         self.means["interval"].add({"loss_step": loss}, weight=1)
-        return objective
+        return self._shared(objective, weight_of(result))
+
+    def _shared(self, objective: Tensor, weight: Tensor | int) -> Tensor:
+        """A mean over items that, of several processes, counts as much as it has of all of them.
+
+        DDP averages gradients as if each process had as many.
+        """
+        if self._trainer is None or self._trainer.world_size == 1:
+            return objective
+        own = torch.as_tensor(weight).to(objective)
+        return objective * own / self.trainer.strategy.reduce(own.clone(), reduce_op="mean")
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Task loss and metrics."""
@@ -144,11 +154,7 @@ class LitModel(Shortcuts):
     def record(self, stage: str, result: Prediction, values: dict[str, Tensor]) -> None:
         """Add a batch to the means and metrics of an epoch, without waiting for the device."""
         target, prediction = result.target, self.loss.point(result.prediction.detach())
-        if result.mask is not None:
-            weight: Tensor | int = result.mask.sum()
-        else:  # a class at every step counts by itself: the last batch of a stream is shorter
-            weight = len(target) if target.is_floating_point() else target.numel()
-        self.means[stage].add(values, weight)
+        self.means[stage].add(values, weight_of(result))
         metrics = self.metrics_of(stage)
         if metrics and result.mask is not None:
             target, prediction = target[result.mask], prediction[result.mask]
@@ -234,6 +240,15 @@ class LitModel(Shortcuts):
             for key, value in checkpoint.get("metrics", {}).get(name, {}).items():
                 setattr(metric, key, value.to(self.device))
                 metric._update_count = 1  # or it would warn that it has seen nothing
+
+
+def weight_of(result: Prediction) -> Tensor | int:
+    """How many items the means of a batch stand for."""
+    if result.mask is not None:
+        return result.mask.sum()
+    # A class at every step counts by itself: the last batch of a stream is shorter.
+    target = result.target
+    return len(target) if target.is_floating_point() else target.numel()
 
 
 def total_steps(trainer: pl.Trainer) -> int:
