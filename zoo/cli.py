@@ -6,7 +6,6 @@ once.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import sys
@@ -24,7 +23,7 @@ from zoo.config import ConfigError, RunError, conf_dir, register_resolvers
 from zoo.folders import first_process
 from zoo.help import help_alone, help_text
 from zoo.mistakes import sentence
-from zoo.signals import Signals, Stopped, end_at_once
+from zoo.signals import Signals, Stopped
 
 FAILED = 1
 PATHS = ("resume", "checkpoint")  # keys whose value is a folder or file as a shell completes it
@@ -64,10 +63,9 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"
 
     try:
-        with Signals():
+        with Signals(last=True):
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
     except Stopped as stopped:
-        atexit.register(end_at_once)  # first of all that Python does at its end
         stop(f"\n{stopped}" if first_process() else "", stopped.code)
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         if traceback or (isinstance(error, ValueError) and HydraConfig.initialized()):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 NAMES: dict[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 if hasattr(signal, "SIGUSR1"):  # sent by schedulers some time before they preempt; not on Windows
@@ -38,13 +39,15 @@ class Signals:
 
     Args:
         patient: note the first signal, for somebody who looks at `received` when a step is done.
+        last: after a stop the process ends; from then on another signal ends it at once.
 
     Attributes:
         received: the number of the signal that waits.
     """
 
-    def __init__(self, *, patient: bool = False) -> None:
+    def __init__(self, *, patient: bool = False, last: bool = False) -> None:
         self.patient = patient
+        self.last = last
         self.received: int | None = None
         self._raised: int | None = None
         self._before: dict[int, Any] = {}
@@ -65,21 +68,23 @@ class Signals:
         traceback: TracebackType | None = None,
     ) -> None:
         """Signals go where they went before; what became of `Stopped` is `Stopped` again."""
+        # Lightning ends the process after KeyboardInterrupt; others were amid something.
+        stopped = behind(error)
+        if error is not None and stopped is None and self._raised:
+            stopped = Stopped(self._raised)
         while self._before:
             number, handler = self._before.popitem()
             self._left[number] = handler
-            if handler is not None:  # None: not set from Python, and Python cannot set it again
+            if self.last and stopped is not None:
+                signal.signal(number, end_at_once)
+            elif handler is not None:  # None: not set from Python, and Python cannot set it again
                 signal.signal(number, handler)
-        if error is None or isinstance(error, Stopped):
-            return
-        # Lightning ends the process after KeyboardInterrupt; others were amid something.
-        stopped = behind(error) or (Stopped(self._raised) if self._raised else None)
-        if stopped is not None:
+        if stopped is not None and stopped is not error:
             raise stopped from None
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if number not in self._before:  # put back by somebody who had found it
-            signal.signal(number, self._left[number])
+            signal.signal(number, self._left[number] or signal.SIG_DFL)  # None: not from Python
             signal.raise_signal(number)
         elif self.patient and self.received is None:
             self.received = number
@@ -88,15 +93,13 @@ class Signals:
             raise Stopped(number)
 
 
-def behind(error: BaseException) -> Stopped | None:
-    """The stop during which this error came about."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, Stopped):
-        cause = cause.__context__
-    return cause
+def behind(error: BaseException | None) -> Stopped | None:
+    """The stop that an error is, or during which it came about."""
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__context__
+    return error
 
 
-def end_at_once() -> None:
-    """From here on a signal ends the process without a word."""
-    for number in NAMES:
-        signal.signal(number, signal.SIG_DFL)
+def end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    """End the process without a word, with the exit code of that signal."""
+    os._exit(Stopped(number).code)

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from benchmarks.common import Plan
 from zoo import runs
 from zoo.build import make
-from zoo.callbacks.lean import lean
 from zoo.config import conf_dir, plain, register_resolvers
 from zoo.lit.logger import TensorBoard
 
@@ -31,7 +30,6 @@ WARM_UP = 20  # steps before the clock counts
 BareLoss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
-@lean
 class Clock(Callback):
     """Notes when each step and each epoch of training begins, and each validation and its end."""
 

@@ -93,11 +93,6 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained() -> type[Trained]:
-    return Trained
-
-
-@pytest.fixture(scope="session")
 def tiny() -> tuple[str, ...]:
     return TINY
 
@@ -109,6 +104,15 @@ class Uninterrupted(Trained):
         super().__init__(path)
         self.path = path
         self.seconds = seconds
+
+    def was_lived_again(self, path: Path) -> Trained:
+        """Hold another run against this one, all that it learned and logged; nothing half-done."""
+        other = Trained(path)
+        assert other.weights == self.weights
+        assert other.metrics == self.metrics
+        assert other.curves == self.curves
+        assert not list(path.glob("checkpoints/.*"))
+        return other
 
 
 @pytest.fixture(scope="session")

@@ -28,18 +28,9 @@ def readable(folder: Path) -> bool:
     return any(folder.glob("checkpoints/.*")) or any(folder.glob(".*.*"))
 
 
-def same(folder: Path, whole: Any, trained: Any) -> None:
-    part = trained(folder)
-    assert part.weights == whole.weights
-    assert part.metrics == whole.metrics
-    assert part.curves == whole.curves
-    assert not list(folder.glob("checkpoints/.*"))
-
-
 def test_killed_at_random_moments(
     server: Any,
     uninterrupted: Any,
-    trained: Any,
     tiny: tuple[str, ...],
     tmp_path: Path,
     dice: random.Random,
@@ -58,7 +49,7 @@ def test_killed_at_random_moments(
             assert code == -signal.SIGKILL, output
             survived["kills at random moments"] += 1
             survived["kills within a save"] += readable(folder / "run")
-        same(folder / "run", uninterrupted, trained)
+        uninterrupted.was_lived_again(folder / "run")
         finished += 1
     survived["runs finished"] += finished
 
@@ -75,7 +66,6 @@ def test_killed_within_a_save(
     moment: str,
     server: Any,
     uninterrupted: Any,
-    trained: Any,
     tiny: tuple[str, ...],
     tmp_path: Path,
     survived: Counter[str],
@@ -88,6 +78,6 @@ def test_killed_within_a_save(
         words = next(again(folder, tiny))
         code, output = server.whole(folder, *words)
         assert code == 0, output
-        same(folder / "run", uninterrupted, trained)
+        uninterrupted.was_lived_again(folder / "run")
         survived["kills within a save"] += 1
     survived["runs finished"] += 11

@@ -101,6 +101,24 @@ def test_put_back_after_its_end_it_is_as_if_it_were_not_there() -> None:
     assert signals.received is None
 
 
+def test_while_a_stopped_process_ends_another_signal_ends_it_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, handlers: list[object]
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    with pytest.raises(Stopped), Signals(last=True):
+        signal.raise_signal(signal.SIGTERM)
+    for number in NUMBERS:
+        signal.raise_signal(number)
+    assert codes == [130, 143, 138]
+
+
+def test_the_last_gives_signals_back_unless_it_was_a_stop(handlers: list[object]) -> None:
+    with pytest.raises(ValueError), Signals(last=True):
+        raise ValueError
+    assert now() == handlers
+
+
 @pytest.mark.parametrize("error", [SystemExit(0), SystemExit(2), ValueError("mine")])
 def test_other_ends_stay_what_they_are(error: BaseException) -> None:
     with pytest.raises(type(error)) as ended, Signals():

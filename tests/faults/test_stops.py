@@ -20,7 +20,6 @@ def test_stopped_at_random_moments(
     number: int,
     server: Any,
     uninterrupted: Any,
-    trained: Any,
     tiny: tuple[str, ...],
     tmp_path: Path,
     dice: random.Random,
@@ -37,10 +36,7 @@ def test_stopped_at_random_moments(
         assert "Traceback" not in output, output
         begun = (folder / "run" / "config.yaml").exists()
         if code == 0:
-            part = trained(folder / "run")
-            assert part.weights == uninterrupted.weights
-            assert part.metrics == uninterrupted.metrics
-            assert part.curves == uninterrupted.curves
+            uninterrupted.was_lived_again(folder / "run")
             words, finished = (*tiny, RUN), finished + 1
         else:
             assert code == 128 + number, output

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -150,6 +151,21 @@ def test_it_is_the_same_in_every_hook(
         assert one == other, f"entry {number}, {one[0]}"
     assert seen(our_log) == seen(their_log)
     assert len(our_log) >= 4
+
+
+def test_only_hooks_that_do_something_are_called() -> None:
+    class Watch(Callback):
+        def on_train_batch_end(self, *args: Any) -> None:
+            """Something."""
+
+    class Heir(Watch):
+        def on_train_batch_end(self, *args: Any) -> None:
+            super().on_train_batch_end(*args)
+
+    trainer: Any = SimpleNamespace(callbacks=[Callback(), watch := Watch(), heir := Heir()])
+    found = {hook: loop.listeners(trainer, hook) for hook in loop.CALLBACK_HOOKS}
+    assert found.pop("on_train_batch_end") == [watch.on_train_batch_end, heir.on_train_batch_end]
+    assert not any(found.values())
 
 
 class Asking(torch.optim.SGD):

@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import lightning.pytorch as pl
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.profilers import SimpleProfiler
 from torch import nn
 
-from zoo.callbacks.lean import STEP_HOOKS, lean
 from zoo.data import ArrayData, Batch, Digits
 from zoo.lit import LitFeedForward, Trainer
-from zoo.lit.trainer import NoProfiler
+from zoo.lit.shortcuts import NoProfiler
 from zoo.losses import CrossEntropy
 from zoo.models import CNN, FNN
 
@@ -80,19 +77,6 @@ def test_a_compiled_net_learns_the_same() -> None:
 def test_it_measures_nothing_unless_asked() -> None:
     assert isinstance(Trainer(**QUIET).profiler, NoProfiler)
     assert isinstance(Trainer(**QUIET, profiler="simple").profiler, SimpleProfiler)
-
-
-def test_a_lean_callback_has_the_hooks_that_it_uses() -> None:
-    seen: list[int] = []
-
-    @lean
-    class Watch(Callback):
-        def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-            seen.append(trainer.global_step)
-
-    assert [hook for hook in STEP_HOOKS if getattr(Watch, hook)] == ["on_train_batch_end"]
-    trained(FNN(64, 10), callbacks=[Watch()])
-    assert seen == [1, 2, 3]
 
 
 class Doubling(LitFeedForward):

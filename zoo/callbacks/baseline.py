@@ -10,10 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from zoo.callbacks.lean import lean
 
-
-@lean
 class Baselines(Callback):
     """Logs what the trivial predictor of the data reaches: `baseline/accuracy`, `baseline/rmse`, ….
 
@@ -37,7 +34,6 @@ class Baselines(Callback):
             log(trainer, getattr(data, "baselines", dict)())
 
 
-@lean
 class PCABaseline(Callback):
     """Logs what PCA with as many components as the net's code leaves of the test data.
 

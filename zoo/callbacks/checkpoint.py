@@ -13,7 +13,6 @@ import torch
 from lightning.pytorch import callbacks
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from zoo.callbacks.lean import lean
 from zoo.files import whole
 from zoo.lit.ranks import of_all, own_of
 from zoo.signals import Signals, Stopped
@@ -35,7 +34,6 @@ class PlainFile(TorchCheckpointIO):
             torch.save(checkpoint, file)
 
 
-@lean
 class Checkpoint(callbacks.Checkpoint):
     """Keeps `last.ckpt`, after every epoch and when stopped, and `best.ckpt`, the best epoch.
 

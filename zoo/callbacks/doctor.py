@@ -12,7 +12,6 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from zoo.callbacks.lean import lean
 from zoo.callbacks.symptoms import SYMPTOMS, Case
 from zoo.callbacks.trial import leaves, say, terms_of, trial
 from zoo.lit import LitModel
@@ -24,7 +23,6 @@ FEW = 4  # of them that are run again to see whether they influence each other
 WATCHED = (nn.ReLU, nn.Sigmoid, nn.Tanh, nn.RNNBase)
 
 
-@lean
 class Doctor(Callback):
     """Says what looks wrong before the first update, a line each, and then what there is to beat.
 
@@ -37,8 +35,7 @@ class Doctor(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Look at the first batch of the run, and never again."""
-        self.on_train_batch_start = None  # type: ignore[assignment, method-assign]
-        if trainer.global_step or not trainer.is_global_zero:
+        if batch_idx or trainer.global_step or not trainer.is_global_zero:
             return
         findings = examine(trainer, cast(LitModel, pl_module), batch)
         baseline = [

@@ -8,10 +8,7 @@ import lightning.pytorch as pl
 from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
-from zoo.callbacks.lean import lean
 
-
-@lean
 class EarlyStopping(callbacks.EarlyStopping):
     """Lightning's, of which a run that was stopped by it, and is continued, trains no further.
 

@@ -9,10 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from zoo.callbacks.lean import lean
 
-
-@lean
 class EMA(Callback):
     """Validates, tests and keeps an exponential moving average of the weights.
 

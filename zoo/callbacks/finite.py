@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from zoo.callbacks.diagnosis import UNKNOWN, Diagnosis, diagnose, in_buffers, in_weights, remedies
-from zoo.callbacks.lean import lean
 from zoo.callbacks.trial import say, trial
 from zoo.callbacks.undo import go_back, position, refuse_step, scaler_of, traces, wipe
 from zoo.lit import LitModel
@@ -31,7 +30,6 @@ class NotFiniteError(ArithmeticError):
     """A run that nan or inf ended; the message is one sentence for the person who started it."""
 
 
-@lean
 class Finite(Callback):
     """Looks at loss and gradients before every update, and at the weights before they are saved.
 

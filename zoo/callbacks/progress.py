@@ -10,12 +10,9 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from tqdm import tqdm
 
-from zoo.callbacks.lean import lean
-
 REFRESH_SECONDS = 0.1
 
 
-@lean
 class Progress(Callback):
     """A bar over all training steps of the run, with the last epoch's losses and metrics beside it.
 

@@ -9,11 +9,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from zoo.callbacks.lean import lean
 from zoo.lit.ranks import of_all, own_of
 
 
-@lean
 class ExactResume(Callback):
     """Adds to every checkpoint what Lightning leaves out, and takes it up in a continued run.
 

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from zoo.callbacks.lean import lean
 from zoo.lit import LitModel
 from zoo.lit.logger import TensorBoard
 
@@ -31,7 +30,6 @@ SKIPPED = (
 TEXTS = ("trainer.devices", "trainer.precision", "trainer.deterministic")
 
 
-@lean
 class TensorBoardSummary(Callback):
     """Writes, once a run: hyperparameters, the layout of its charts, its config and its graph.
 

@@ -43,9 +43,8 @@ def trial(trainer: pl.Trainer, module: LitModel) -> Iterator[None]:
 def terms_of(module: LitModel, batch: Batch) -> tuple[Prediction, dict[str, Tensor]]:
     """What the net makes of a batch, and the terms of the loss by name, in training all of them."""
     result = module.predict(batch)
-    penalties = module.penalties.items() if module.training else ()
-    named = {f"penalty/{name}": penalty(module.net, result.output) for name, penalty in penalties}
-    return result, {**module.task(result), **named}
+    penalties = module.penalised(result) if module.training else {}
+    return result, {**module.task(result), **penalties}
 
 
 def tensors(value: Any) -> Iterator[Tensor]:

@@ -102,6 +102,11 @@ class LitModel(Shortcuts):
         """The terms of the task loss by name; their sum is `loss`."""
         return {"loss": self.loss(result.prediction, result.target, mask=result.mask)}
 
+    def penalised(self, result: Prediction) -> dict[str, Tensor]:
+        """What regularization adds to the loss in training, by name."""
+        penalties = self.penalties.items()
+        return {f"penalty/{name}": penalty(self.net, result.output) for name, penalty in penalties}
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the plain net."""
         return self.net(*args, **kwargs)
@@ -109,11 +114,7 @@ class LitModel(Shortcuts):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Task loss plus penalties; every term is recorded under its own name."""
         result = self.predict(batch)
-        terms = self.task(result)
-        penalties = {
-            f"penalty/{name}": penalty(self.net, result.output)
-            for name, penalty in self.penalties.items()
-        }
+        terms, penalties = self.task(result), self.penalised(result)
         loss = sum_of(terms)
         objective = loss + sum_of(penalties) if penalties else loss
         recorded = {**terms, "loss": loss, **penalties}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
@@ -22,7 +22,7 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 from torch.optim import Optimizer
 
-from zoo.lit.shortcuts import Shortcuts, overridden
+from zoo.lit.shortcuts import NoProfiler, Shortcuts, overridden
 
 TRIED = "2.6."  # versions of Lightning
 CALLBACK_HOOKS = (
@@ -53,8 +53,10 @@ class LeanLoop(_TrainingEpochLoop):
         batch, _, _ = next(data_fetcher)
         index = self.batch_idx + 1
         progress.is_last_batch = data_fetcher.done
-        batch = trainer.lightning_module._on_before_batch_transfer(batch, 0)
-        batch = trainer.strategy.batch_to_device(batch, dataloader_idx=0)
+        module = cast(Shortcuts, trainer.lightning_module)
+        if not module.in_place(batch):
+            batch = module._on_before_batch_transfer(batch, 0)
+            batch = trainer.strategy.batch_to_device(batch, dataloader_idx=0)
         progress.increment_ready()
         trainer._logger_connector.on_batch_start(batch)
         self._call("on_train_batch_start", batch, index)
@@ -170,7 +172,7 @@ def usual(trainer: pl.Trainer) -> bool:
         and type(trainer.strategy) is SingleDeviceStrategy
         and type(precision) in (Precision, MixedPrecision)
         and not scaled
-        and getattr(trainer.profiler, "silent", False)  # type: ignore[attr-defined]
+        and isinstance(trainer.profiler, NoProfiler)  # type: ignore[attr-defined]
         and len(trainer.optimizers) == 1
         and not wants_closure(trainer.optimizers[0])
         and not any(overridden(module, pl.LightningModule, hook) for hook in MODULE_HOOKS)
@@ -184,7 +186,7 @@ def wants_closure(optimizer: Optimizer) -> bool:
 
 
 def listeners(trainer: pl.Trainer, hook: str) -> list[Callable[..., Any]]:
-    """That method of each callback that has one of its own."""
-    empty = getattr(pl.Callback, hook)
-    functions = [getattr(callback, hook) for callback in trainer.callbacks]  # type: ignore[attr-defined]
-    return [f for f in functions if callable(f) and getattr(f, "__func__", f) is not empty]
+    """That method of each callback that has one of its own; an empty one costs time too."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    functions = [getattr(callback, hook) for callback in callbacks]
+    return [f for f in functions if getattr(f, "__func__", f) is not getattr(pl.Callback, hook)]

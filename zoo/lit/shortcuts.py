@@ -6,11 +6,14 @@ taken any more, and a step takes longer again.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.profilers import PassThroughProfiler
 
+NOTHING = contextlib.nullcontext()
 TRANSFERS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 
@@ -29,7 +32,7 @@ class Shortcuts(pl.LightningModule):
             super().__setattr__(name, value)
 
     def _on_before_batch_transfer(self, batch: Any, dataloader_idx: int = 0) -> Any:
-        if self._in_place(batch):
+        if self.in_place(batch):
             return batch
         return super()._on_before_batch_transfer(batch, dataloader_idx)
 
@@ -37,11 +40,11 @@ class Shortcuts(pl.LightningModule):
         self, batch: Any, device: torch.device | None = None, dataloader_idx: int = 0
     ) -> Any:
         # Moving a batch nowhere takes as long as all other hooks of a step together.
-        if self._in_place(batch):
+        if self.in_place(batch):
             return batch
         return super()._apply_batch_transfer_handler(batch, device, dataloader_idx)
 
-    def _in_place(self, batch: Any) -> bool:
+    def in_place(self, batch: Any) -> bool:
         """Whether a loader has put the batch where it is needed, and no hook wants to see it."""
         data = getattr(self._trainer, "datamodule", None)
         if not getattr(data, "serves_in_place", False) or batch.x.device != self.device:
@@ -51,6 +54,18 @@ class Shortcuts(pl.LightningModule):
             or overridden(data, pl.LightningDataModule, hook)
             for hook in TRANSFERS
         )
+
+
+class NoProfiler(PassThroughProfiler):
+    """Measures nothing.
+
+    Lightning asks its profiler some forty times a step, and its own empty one starts a generator
+    each time.
+    """
+
+    def profile(self, action_name: str) -> contextlib.AbstractContextManager:  # type: ignore[override]
+        """A context that does nothing."""
+        return NOTHING
 
 
 def overridden(thing: Any, base: type, hook: str) -> bool:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.profilers import PassThroughProfiler, Profiler
+from lightning.pytorch.profilers import Profiler
 
 from zoo.lit.loop import LeanLoop
-
-NOTHING = contextlib.nullcontext()
+from zoo.lit.shortcuts import NoProfiler
 
 
 class Trainer(pl.Trainer):
@@ -47,20 +45,6 @@ class Trainer(pl.Trainer):
         self.channels_last = channels_last
         self.compile = compile
         self.auto_batch_size = auto_batch_size
-
-
-class NoProfiler(PassThroughProfiler):
-    """Measures nothing.
-
-    Lightning asks its profiler some forty times a step, and its own empty one starts a generator
-    each time.
-    """
-
-    silent = True
-
-    def profile(self, action_name: str) -> contextlib.AbstractContextManager:  # type: ignore[override]
-        """A context that does nothing."""
-        return NOTHING
 
 
 def hide_absent_gpus() -> None:
