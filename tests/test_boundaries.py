@@ -32,10 +32,12 @@ ALLOWED = {
     "callbacks": {
         *(*TORCH, *ANALYSIS, "lightning", "torchmetrics", "tqdm", "rich", "matplotlib"),
         *("tensorboard", "zoo.models", "zoo.losses", "zoo.regularization", "zoo.lit"),
-        *("zoo.files", "zoo.signals"),
+        *("zoo.cost", "zoo.files", "zoo.naming", "zoo.signals"),
     },
     "checkpoint": {*TORCH, "safetensors", "zoo.files", "zoo.models"},
+    "cost": TORCH,
     "files": set(),
+    "naming": set(),
     "signals": set(),
     "memory": {
         *(*TORCH, "lightning", "zoo.callbacks", "zoo.data", "zoo.lit", "zoo.regularization"),

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.files import whole
-
-STAGES = ("train", "val", "test", "best", "baseline")
+from zoo.naming import STAGES
 
 
 def write_metrics(folder: Path, row: Mapping[str, Any]) -> None:
@@ -41,6 +40,28 @@ def print_table(title: str, metrics: Mapping[str, float]) -> None:
     console = Console()
     console.print(f"\n[bold]{title}[/bold]", highlight=False)
     console.print(table)
+
+
+def print_cost(metrics: Mapping[str, float]) -> None:
+    """Print what the run cost, in one line."""
+    phrases = {
+        "parameters": "{:,.0f} parameters",
+        "flops": "{:,.0f} FLOPs a sample",
+        "fit_seconds": "{:,.3g} s to fit",
+        "samples_per_second": "{:,.0f} samples/s",
+        "peak_memory_mb": "{:,.0f} MB",
+        "latency_ms": "{:.3g} ms for one sample",
+        "throughput": "{:,.0f} samples/s of 256",
+        "seconds_to_target": "target after {:.3g} s",
+        "samples_to_target": "{:,.0f} samples",
+    }
+    said = [
+        phrase.format(metrics[f"cost/{name}"])
+        for name, phrase in phrases.items()
+        if f"cost/{name}" in metrics
+    ]
+    if said:
+        say(f"cost   {', '.join(said)}")
 
 
 def shown(path: str | Path) -> str:

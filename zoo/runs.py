@@ -19,10 +19,11 @@ from zoo.build import build_model, make, reason
 from zoo.callbacks import Checkpoint, TensorBoardSummary
 from zoo.checkpoint import CheckpointError, checkpoint_file, read, recipe
 from zoo.config import ConfigError, fill, plain, run_folder, trusted
+from zoo.cost import parameters
 from zoo.files import whole
 from zoo.lit.logger import TensorBoard
 from zoo.partners import check_targets, follow_target
-from zoo.report import print_table, say, shown, write_metrics
+from zoo.report import print_cost, print_table, say, shown, write_metrics
 
 if TYPE_CHECKING:
     from zoo.data import DataModule
@@ -82,7 +83,10 @@ def make_trainer(cfg: DictConfig, checkpoint: Path | None) -> Trainer:
         return make(
             settings.trainer,
             logger=list(make(settings.logger).values()),
-            callbacks=list(make(settings.callbacks).values()),
+            callbacks=[
+                *make(settings.callbacks).values(),
+                *(make(settings.pictures) or {}).values(),
+            ],
         )
     except (MisconfigurationException, InstantiationException, ValueError, TypeError) as error:
         raise ConfigError(reason(error)) from error
@@ -119,7 +123,7 @@ def announce(cfg: DictConfig, data: DataModule, module: LitModel, trainer: pl.Tr
         folder.mkdir(parents=True, exist_ok=True)
         with whole(folder / "config.yaml") as unfinished:
             OmegaConf.save(OmegaConf.create(config), unfinished)
-        count = sum(p.numel() for p in module.net.parameters() if p.requires_grad)
+        count = parameters(module.net)
         say(f"model  {cfg.choices.model}: {type(module.net).__name__}, {count:,} parameters")
         say(f"data   {data.describe()}")
         say(f"run    {shown(folder)}")
@@ -163,6 +167,7 @@ def finish(
                 logger.close()
         write_metrics(folder, row)
         print_table(f"{cfg.choices.model} on {cfg.choices.data}, seed {cfg.seed}", metrics)
+        print_cost(metrics)
         say(f"run    {shown(folder)}")
         say(f"look   tensorboard --logdir {shown(log_root(cfg))}")
     return row
@@ -196,6 +201,8 @@ def continued(cfg: DictConfig) -> tuple[DictConfig, Path | None]:
         # The best is written first: alone, it is of the first epoch, and the last one too.
         file, checkpoint = last_checkpoint(cfg.resume, (kept or ["last.ckpt"])[0])
         saved, done = trusted(checkpoint["zoo"]["config"], str(file)), checkpoint["epoch"] + 1
+    for key in cfg.keys() - saved.keys():  # a run of an older version lacks what came since
+        OmegaConf.update(saved, str(key), None, force_add=True)
     words = [w for w in HydraConfig.get().overrides.task if not w.startswith("resume=")]
     for override in OverridesParser.create().parse_overrides(words):
         key = override.key_or_group
@@ -245,8 +252,8 @@ def moved(cfg: DictConfig, old: str, new: str) -> DictConfig:
 
 def quiet() -> None:
     """Keep the libraries' notices about themselves out of the output."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    for name in ("lightning.pytorch", "lightning.fabric", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     # Of a run that was stopped after an epoch's last batch.
     warnings.filterwarnings("ignore", "The ``compute`` method of metric")

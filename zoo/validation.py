@@ -105,16 +105,19 @@ def check_trainer(cfg: DictConfig) -> None:
 
 
 def check_monitor(cfg: DictConfig) -> None:
-    """Check that what decides on the best epoch will be logged."""
+    """Check that what decides on the best epoch, and what is to be reached, will be logged."""
     names = ["loss", *(cfg.metrics or {})]
     if cfg.loss._target_.endswith("NegativeELBO"):
         names += ["reconstruction", "kl", "negative_elbo"]
     logged = [f"val/{name}" for name in names]
-    if cfg.monitor.metric not in logged:
-        raise ConfigError(
-            f"`monitor.metric` names nothing that is logged: {cfg.monitor.metric!r}"
-            f"{suggest(str(cfg.monitor.metric), logged)}"
-        )
+    watched = {"monitor.metric": str(cfg.monitor.metric)}
+    if isinstance(cfg.target, str):
+        watched["target"] = cfg.target.rpartition(":")[0] or cfg.target
+    for key, name in watched.items():
+        if name not in logged:
+            raise ConfigError(
+                f"`{key}` names nothing that is logged: {name!r}{suggest(name, logged)}"
+            )
 
 
 def check_arguments(path: str, node: DictConfig) -> None:

@@ -71,6 +71,26 @@ def server(environment: Callable[..., dict[str, str]]) -> Iterator[Server]:
     server.close()
 
 
+def without_cost(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if not name.startswith("cost/")}
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    return without_cost(json.loads((path / "metrics.json").read_text()))
+
+
+@pytest.fixture(scope="session")
+def reached() -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function (values by name) -> all but what they cost, which is another each time."""
+    return without_cost
+
+
+@pytest.fixture(scope="session")
+def metrics_of() -> Callable[[Path], dict[str, Any]]:
+    """A function (path) -> the numbers that the run there has reached."""
+    return read_metrics
+
+
 class Trained:
     """What a run folder holds, so that two of them compare."""
 
@@ -80,12 +100,13 @@ class Trained:
             for name in ("last.ckpt", "best.ckpt")
             for key, value in read(path / "checkpoints" / name)["state_dict"].items()
         }
-        self.metrics = json.loads((path / "metrics.json").read_text())
+        self.metrics = read_metrics(path)
         events = EventAccumulator(str(path), size_guidance={"scalars": 0}).Reload()
         self.curves = {
             tag: [(event.step, event.value) for event in events.Scalars(tag)]
             for tag in events.Tags()["scalars"]
         }
+        self.curves = without_cost(self.curves)
         for tag in self.curves:  # a test that was killed is done again, at the same step
             if tag.startswith(("test/", "best/", "baseline/")):
                 self.curves[tag] = sorted(set(self.curves[tag]))

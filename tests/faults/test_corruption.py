@@ -65,11 +65,11 @@ def test_no_file_that_was_cut_is_read(
 
 
 def test_damaged_run_names_its_best_epoch_which_goes_on(
-    composed: Callable[..., Any], tmp_path: Path
+    composed: Callable[..., Any], reached: Callable[..., Any], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     words = ("data=iris", "trainer.max_epochs=2", "trainer.limit_train_batches=1")
-    whole = train(composed(*words))
+    whole = reached(train(composed(*words)))
     last, best = run / "checkpoints" / "last.ckpt", run / "checkpoints" / "best.ckpt"
     altered = bytearray(last.read_bytes())
     altered[len(altered) // 2] ^= 1
@@ -82,7 +82,7 @@ def test_damaged_run_names_its_best_epoch_which_goes_on(
     assert message.endswith(f"; that of its best epoch, {epoch}, is whole: zoo-train resume={best}")
     assert last.read_bytes() == altered
 
-    assert train(composed(f"resume={best}")) == whole
+    assert reached(train(composed(f"resume={best}"))) == whole
     assert read(last)["epoch"] == 1
 
     for file in (last, best):
@@ -93,19 +93,19 @@ def test_damaged_run_names_its_best_epoch_which_goes_on(
 
 
 def test_run_that_was_ended_before_its_first_checkpoint_begins_again(
-    composed: Callable[..., Any], tmp_path: Path
+    composed: Callable[..., Any], reached: Callable[..., Any], tmp_path: Path
 ) -> None:
     words = ("data=iris", "debug=fast")
-    whole = train(composed(*words, run_dir=tmp_path / "whole"))
+    whole = reached(train(composed(*words, run_dir=tmp_path / "whole")))
     train(composed(*words))
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    assert train(composed(f"resume={tmp_path / 'run'}")) == whole
+    assert reached(train(composed(f"resume={tmp_path / 'run'}"))) == whole
 
 
 def test_run_that_was_ended_between_its_first_two_files_goes_on(
-    composed: Callable[..., Any], tmp_path: Path
+    composed: Callable[..., Any], reached: Callable[..., Any], tmp_path: Path
 ) -> None:
     words = ("data=iris", "debug=fast")
-    whole = train(composed(*words))
+    whole = reached(train(composed(*words)))
     (tmp_path / "run" / "checkpoints" / "last.ckpt").unlink()
-    assert train(composed(f"resume={tmp_path / 'run'}")) == whole
+    assert reached(train(composed(f"resume={tmp_path / 'run'}"))) == whole

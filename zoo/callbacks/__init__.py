@@ -2,6 +2,7 @@
 
 from zoo.callbacks.baseline import Baselines, PCABaseline
 from zoo.callbacks.checkpoint import Checkpoint
+from zoo.callbacks.cost import Cost
 from zoo.callbacks.doctor import Doctor
 from zoo.callbacks.early_stopping import EarlyStopping
 from zoo.callbacks.ema import EMA
@@ -14,6 +15,7 @@ __all__ = [
     "EMA",
     "Baselines",
     "Checkpoint",
+    "Cost",
     "Doctor",
     "EarlyStopping",
     "ExactResume",
