@@ -6,4 +6,5 @@ RISING = ("accuracy", "r2")  # all others are errors, or costs
 
 def rises(name: str) -> bool:
     """Whether more of it is better: of `test/accuracy`, but not of `test/loss`."""
-    return name.rpartition("/")[2] in RISING
+    stage, _, metric = name.rpartition("/")
+    return metric in RISING and stage != "gap"

@@ -21,6 +21,7 @@ from zoo.data import (
     Spirals,
     Split,
     TemporalOrder,
+    TextLM,
     TwoMoons,
     Wine,
 )
@@ -249,3 +250,26 @@ def test_a_yaml_spells_every_setting_that_all_sets_have(file: Path) -> None:
     node = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
     assert names - set(node) == set()
     assert node["augmentation"] == "${augmentation}"
+
+
+def test_only_so_many_training_samples_are_kept() -> None:
+    whole, part = ready(Digits), ready(Digits, train_samples=100)
+    assert part.splits["train"].y.bincount().tolist() == [10] * 10
+    assert {tuple(x.flatten().tolist()) for x in part.splits["train"].x} <= {
+        tuple(x.flatten().tolist()) for x in whole.splits["train"].x
+    }
+    for name in ("val", "test"):  # what is measured with is the same
+        assert torch.equal(part.splits[name].x, whole.splits[name].x)
+    # Scaled by what it may know, its own samples.
+    x = part.serve(part.splits["train"].x)
+    assert abs(x.mean()) < 1e-5 and abs(x.std() - 1) < 1e-3
+    assert sum(len(batch.x) for batch in part.train_dataloader()) == 100
+
+
+def test_training_samples_that_are_not_there() -> None:
+    with pytest.raises(ValueError, match="`train_samples` must be in 1..105, got 106"):
+        ready(Iris, train_samples=106)
+    with pytest.raises(ValueError, match="train_samples"):
+        Iris(train_samples=0)
+    with pytest.raises(ValueError, match="`train_samples` of text_lm must be null"):
+        TextLM(train_samples=10)

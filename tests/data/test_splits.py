@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.data.splits import generator, stratified
+from zoo.data.splits import few, generator, stratified
 
 
 @settings(max_examples=200, deadline=None)
@@ -69,3 +69,28 @@ def test_streams_of_different_keys_differ_and_leave_the_global_generator_alone()
     draws = {torch.rand(1, generator=generator(*key)).item() for key in keys}
     assert len(draws) == len(keys)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=80), st.data())
+def test_a_few_have_of_each_class_its_share(labels: list[int], data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, len(labels)))
+    kept = few(torch.tensor(labels), count, seed=3).tolist()
+    assert len(set(kept)) == len(kept) == count
+    for label in set(labels):
+        quota = labels.count(label) * count / len(labels)
+        found = sum(labels[i] == label for i in kept)
+        assert math.floor(quota + 1e-6) <= found <= math.ceil(quota - 1e-6)
+
+
+def test_a_few_of_values_are_any() -> None:
+    targets = torch.rand(50, 2)
+    first, again, other = (few(targets, 20, seed=seed).tolist() for seed in (0, 0, 1))
+    assert first == again != other and len(set(first)) == 20
+    assert first != sorted(first)
+
+
+@pytest.mark.parametrize("count", [0, 51])
+def test_more_than_there_are_cannot_be_kept(count: int) -> None:
+    with pytest.raises(ValueError, match=f"`train_samples` must be in 1..50, got {count}"):
+        few(torch.zeros(50), count)

@@ -7,6 +7,8 @@ from zoo.callbacks.doctor import Doctor
 from zoo.callbacks.early_stopping import EarlyStopping
 from zoo.callbacks.ema import EMA
 from zoo.callbacks.finite import Finite, NotFiniteError
+from zoo.callbacks.gap import Gap
+from zoo.callbacks.probe import LinearProbe
 from zoo.callbacks.progress import Progress
 from zoo.callbacks.resume import ExactResume
 from zoo.callbacks.tensorboard import TensorBoardSummary
@@ -20,6 +22,8 @@ __all__ = [
     "EarlyStopping",
     "ExactResume",
     "Finite",
+    "Gap",
+    "LinearProbe",
     "NotFiniteError",
     "PCABaseline",
     "Progress",

@@ -13,7 +13,7 @@ from zoo.data.augmentation.base import Augmentation, Stack, refuse, refuse_layou
 from zoo.data.checks import at_least, one_of
 from zoo.data.loader import Batch, BatchLoader, Split
 from zoo.data.position import Position
-from zoo.data.splits import stratified
+from zoo.data.splits import few, stratified
 from zoo.data.views import TABLE, Kind
 
 BY_STEP = ("sequence", "rows", "pixels", "tokens")  # views that may have any number of steps
@@ -36,6 +36,7 @@ class DataModule(LightningDataModule, ABC):
         drop_last: leave out an incomplete last batch in training.
         seed: of the shuffling.
         split_seed: of the split or of the samples made up; fixed, so that runs are comparable.
+        train_samples: keep only so many of the training split, of each class its share; None: all.
         in_memory: hold the splits in memory, on the GPU that trains if they fit there; otherwise
             batches are made ahead by workers, for a set that is read from a mapped file.
         workers: their number.
@@ -74,6 +75,7 @@ class DataModule(LightningDataModule, ABC):
         drop_last: bool = False,
         seed: int = 0,
         split_seed: int = 0,
+        train_samples: int | None = None,
         in_memory: bool = True,
         workers: int = 2,
         augmentation: Mapping[str, Augmentation] | None = None,
@@ -82,6 +84,7 @@ class DataModule(LightningDataModule, ABC):
         at_least(1, batch_size=batch_size, workers=workers)
         at_least(1, eval_batch_size=batch_size if eval_batch_size is None else eval_batch_size)
         at_least(0, seed=seed, split_seed=split_seed)
+        at_least(1, train_samples=1 if train_samples is None else train_samples)
         one_of(self.name, self.views, view=view)
         one_of(self.name, self.scalings, scaling=scaling)
         self.batch_size = batch_size
@@ -92,6 +95,7 @@ class DataModule(LightningDataModule, ABC):
         self.drop_last = drop_last
         self.seed = seed
         self.split_seed = split_seed
+        self.train_samples = train_samples
         self.in_memory = in_memory
         self.workers = workers
         self.augmentation = dict(augmentation or {})
@@ -113,6 +117,9 @@ class DataModule(LightningDataModule, ABC):
         if self.splits:
             return
         splits = self.read()
+        if self.train_samples is not None:
+            kept = few(splits["train"].y, self.train_samples, seed=self.split_seed)
+            splits["train"] = splits["train"].take(kept)
         train = splits["train"]
         self._check_augmentation()
         refuse_layout(
@@ -288,12 +295,6 @@ class DataModule(LightningDataModule, ABC):
         split = self.splits[name]
         if device.type != "cuda" or not self.in_memory:
             return split
-        if name not in self._on_gpu and fits(split, device):
+        if name not in self._on_gpu and split.fits(device):
             self._on_gpu[name] = split.to(device)
         return self._on_gpu.get(name, split)
-
-
-def fits(split: Split, device: torch.device) -> bool:
-    """Whether a split takes no more than half of a GPU's free memory; the net needs the rest."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return split.nbytes <= free // 2

@@ -92,6 +92,11 @@ class TextLM(TokenData):
             shuffle=shuffle,
             **settings,
         )
+        if self.train_samples is not None:
+            raise ValueError(
+                f"`train_samples` of {self.name} must be null: a text has no samples of its own; "
+                "shorten the training with trainer.limit_train_batches"
+            )
         if not self.in_memory:
             raise ValueError("`in_memory` of text_lm must be true: streams are cut in memory")
         at_least(1, length=length, min_count=min_count)

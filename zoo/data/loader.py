@@ -78,6 +78,11 @@ class Split(NamedTuple):
         """Memory of all parts."""
         return sum(t.nbytes for t in self if t is not None)
 
+    def fits(self, device: torch.device) -> bool:
+        """Whether it takes no more than half of a GPU's free memory; the net needs the rest."""
+        free, _ = torch.cuda.mem_get_info(device)
+        return self.nbytes <= free // 2
+
 
 class Epoch(Dataset[Any]):
     """The batches of one epoch of a loader by number, each the same whenever it is made.

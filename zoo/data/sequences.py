@@ -1,7 +1,7 @@
 """Sequences of numbers: the adding problem, and a sine to forecast."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,6 +9,24 @@ from torch import Tensor
 from zoo.data.checks import at_least, not_negative
 from zoo.data.generated import Generated
 from zoo.data.views import SEQUENCE
+
+
+class Timeline(NamedTuple):
+    """A sample of a forecasting task along time, in the units of the data; of its first target.
+
+    Attributes:
+        name: what it is.
+        start: the time of the first value seen.
+        past: the values seen.
+        truth: the values that follow.
+        forecast: what was said of them.
+    """
+
+    name: str
+    start: int
+    past: list[float]
+    truth: list[float]
+    forecast: list[float]
 
 
 class GeneratedSequence(Generated):
@@ -129,3 +147,8 @@ class Sine(GeneratedSequence):
         series += self.noise * torch.randn(series.shape, generator=stream)
         x, y = series.split([self.window, self.horizon], dim=1)
         return x.unsqueeze(2), y.clone()
+
+    def timeline(self, split: str, index: int, y: Tensor) -> Timeline:
+        """A sample of a split along time, with `y` (horizon,), a net's output, as the forecast."""
+        x, truth = self.splits[split].x[index], self.splits[split].y[index]
+        return Timeline(self.name, 0, x[:, 0].tolist(), truth.tolist(), y.tolist())

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from zoo.data.base import DataModule
 from zoo.data.checks import at_least
@@ -14,6 +15,7 @@ from zoo.data.csv_reader import Csv, check_separator, read_csv
 from zoo.data.loader import Split
 from zoo.data.paths import located
 from zoo.data.scaling import Scaling
+from zoo.data.sequences import Timeline
 from zoo.data.views import SEQUENCE
 
 
@@ -197,6 +199,24 @@ class Series(DataModule):
                 ("mae", float(np.mean(np.abs(error)))),
             )
         }
+
+    def timeline(self, split: str, index: int, y: Tensor) -> Timeline:
+        """A sample of a split along time, with `y` (horizon * targets,), a net's output.
+
+        The times are the rows of the file.
+        """
+        at, values = int(self.starts[split][index]), self.known[:, 0]
+        shift, scale = (part.to(y) for part in self.target_scaling)
+        forecast = (y * scale + shift).view(self.horizon, -1)[:, 0]
+        if self.relative:
+            forecast = forecast + values[at - 1]
+        return Timeline(
+            self.targets[0] if self.targets else self.name,
+            at - self.window,
+            values[at - self.window : at].tolist(),
+            values[at : at + self.horizon].tolist(),
+            forecast.tolist(),
+        )
 
 
 def check_rows(**parts: int | float) -> None:

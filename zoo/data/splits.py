@@ -65,6 +65,30 @@ def stratified(labels: Tensor, *, val: float = 0.1, test: float = 0.2, seed: int
     return Indices(*(again[part[again]] for part in (in_train, in_val, in_test)))
 
 
+def few(targets: Tensor, count: int, *, seed: int = 0) -> Tensor:
+    """Which samples to keep, in random order, of each class its share where one has a class.
+
+    Args:
+        targets: of all samples (N, ...); integers (N,) are classes.
+        count: how many to keep.
+        seed: of the choice.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    samples = len(targets)
+    if not 1 <= count <= samples:
+        raise ValueError(f"`train_samples` must be in 1..{samples}, got {count}")
+    classified = targets.ndim == 1 and not targets.is_floating_point()
+    labels = targets if classified else torch.zeros(samples)
+    _, classes, counts = labels.unique(return_inverse=True, return_counts=True)
+    share = _share(counts, count / samples, counts)
+    order = torch.randperm(samples, generator=generator("few", seed))
+    kept = [order[classes[order] == index][:number] for index, number in enumerate(share.tolist())]
+    again = torch.randperm(count, generator=generator("few", seed, 1))
+    return torch.cat(kept)[again]
+
+
 def _share(counts: Tensor, fraction: float, room: Tensor) -> Tensor:
     """How many of each class: the rounded-down quota, then one more by largest remainder."""
     total = int(np.ceil(round(fraction * int(counts.sum()), 6)))
