@@ -42,12 +42,16 @@ ALLOWED = {
     "memory": {
         *(*TORCH, "lightning", "zoo.callbacks", "zoo.data", "zoo.lit", "zoo.regularization"),
     },
+    "comparison": {
+        *("rich", "yaml", "scipy", "matplotlib", "tensorboard", "google"),
+        *("zoo.config", "zoo.files", "zoo.naming", "zoo.report"),
+    },
     "presets": {*TORCH, "omegaconf", "yaml", "zoo.models", "zoo.config"},
     "__init__": {"zoo.checkpoint", "zoo.presets"},
 }
 # The wiring may import everything; these are the parts that need not be in the table above.
 WIRING = {
-    *("build", "cli", "config", "endings", "evaluate", "folders", "help", "mistakes"),
+    *("build", "cli", "compare", "config", "endings", "evaluate", "folders", "help", "mistakes"),
     *("partners", "rehearsal", "report", "runs", "train", "validation"),
 }
 # What a command needs only once its config is composed must not slow down its --help.
@@ -137,7 +141,7 @@ def test_what_help_needs_is_light(file: str) -> None:
     assert packages & LATE == set()
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "compare"])
 def test_commands_import_torch_only_once_the_config_is_composed(
     command: str, loaded: Callable[..., str]
 ) -> None:
@@ -153,7 +157,7 @@ def test_losses_penalties_and_models_do_not_know_each_other() -> None:
 
 def test_scripts_hold_no_logic() -> None:
     scripts = sorted((Path(__file__).parent.parent / "scripts").glob("*.py"))
-    assert {"train.py", "evaluate.py"} <= {path.name for path in scripts}
+    assert {"train.py", "evaluate.py", "compare.py"} <= {path.name for path in scripts}
     for path in scripts:
         if (PACKAGE / path.name).is_file():  # a command, and not a maintainers' helper
             body = ast.parse(path.read_text(encoding="utf-8")).body

@@ -17,11 +17,16 @@ from zoo.train import train
 from zoo.validation import check
 
 CONF = conf_dir()
-FILES = {str(path.relative_to(CONF)): path for path in sorted(CONF.rglob("*.yaml"))}
+# Hydra's own groups (launchers) are in test_launchers.
+FILES = {
+    str(path.relative_to(CONF)): path
+    for path in sorted(CONF.rglob("*.yaml"))
+    if path.relative_to(CONF).parts[0] != "hydra"
+}
 GROUPS = {
     folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
     for folder in sorted(CONF.iterdir())
-    if folder.is_dir()
+    if folder.is_dir() and folder.name != "hydra"
 }
 DATA = GROUPS["data"]
 SYMBOLS = ("copy_memory", "temporal_order")  # which do not scale to what a decoder gives
@@ -67,7 +72,10 @@ def sensible(model: str, data: str) -> bool:
 def test_it_opens_with_a_command(file: str) -> None:
     lines = text(file).splitlines()
     command = lines[1] if lines[0] == "# @package _global_" else lines[0]
-    program = "zoo-evaluate" if file == "evaluate.yaml" else "zoo-train"
+    sweeps = file.startswith(("search/", "experiment/compare/"))
+    program = "zoo-sweep" if sweeps else "zoo-train"
+    if "/" not in file:
+        program = f"zoo-{file.removesuffix('.yaml')}"
     words = shlex.split(command.removeprefix("# "))
     assert command.startswith("# ") and words[0] == program
     group, grouped, name = file.removesuffix(".yaml").partition("/")
@@ -126,7 +134,7 @@ def test_every_group_has_a_module_of_its_name() -> None:
     """conf/ is the shadow of zoo/, but for what Lightning and torch bring along."""
     modules = {path.stem for path in Path(get_object("zoo").__file__).parent.iterdir()}
     borrowed = "optimizer trainer logger metrics scheduler experiment debug".split()
-    shadows = {"model": "models", "loss": "losses", "augmentation": "data"}
+    shadows = {"model": "models", "loss": "losses", "augmentation": "data", "search": "sweeps"}
     assert {shadows.get(g, g) for g in GROUPS} - modules <= set(borrowed)
 
 

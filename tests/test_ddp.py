@@ -55,6 +55,22 @@ def test_two_processes_make_one_run(
     assert f"{numbers['test/accuracy']:.4g}" in alone.stdout
 
 
+def test_processes_that_torchrun_started(call: Callable[..., Any], tmp_path: Path) -> None:
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone")
+    train = (*torchrun, "-m", "zoo.train", *TWO, "data=iris", "trainer.max_epochs=2")
+    # Named by the second in which each of them began, they would have two folders.
+    done = call(*train, cwd=tmp_path, timeout=240)
+    assert done.returncode != 0
+    assert "zoo-train: the processes that torchrun starts need one folder" in done.stderr
+    assert not list(tmp_path.rglob("config.yaml"))
+
+    done = call(*train, "hydra.run.dir=run", cwd=tmp_path, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("fnn on iris, seed 0") == 1
+    assert len(list(tmp_path.rglob("metrics.json"))) == 1
+    assert (tmp_path / "run" / "checkpoints" / "best.ckpt").is_file()
+
+
 def test_two_processes_do_not_sweep(zoo: Callable[..., Any]) -> None:
     # The second process would run the whole sweep again.
     done = zoo("train", "-m", *TWO, "seed=0,1", "debug=fast")

@@ -26,7 +26,8 @@ from zoo.mistakes import sentence
 from zoo.signals import Signals, Stopped
 
 FAILED = 1
-PATHS = ("resume", "checkpoint")  # keys whose value is a folder or file as a shell completes it
+# Keys whose value is a folder or file as a shell completes it, or several words with commas.
+PATHS = ("resume", "checkpoint", "runs", "by", "out")
 
 
 def command(name: str, task: Callable[[DictConfig], Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
 from zoo.config import ConfigError
@@ -23,6 +25,25 @@ PATIENCE = 6.0  # seconds; workers of a run that was killed hold its lock for fi
 def first_process() -> bool:
     """Whether this is the process that writes the files of a run, of all that share it."""
     return all(os.environ.get(rank, "0") == "0" for rank in RANKS)
+
+
+def check_agreed(cfg: DictConfig) -> None:
+    """Refuse processes started by torchrun or srun that may not have the same folder in mind.
+
+    Their default is named by the second in which each of them began.
+
+    Raises:
+        ConfigError: nobody has told them which.
+    """
+    torchrun = "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
+    srun = os.environ.get("SLURM_STEP_NUM_TASKS", "1") != "1"
+    if cfg.resume or not (torchrun or srun) or HydraConfig.get().mode is RunMode.MULTIRUN:
+        return
+    if not any(word.startswith("hydra.run.dir=") for word in sys.argv):
+        launcher = "torchrun" if torchrun else "srun"
+        raise ConfigError(
+            f"the processes that {launcher} starts need one folder: name it with hydra.run.dir=…"
+        )
 
 
 def reserve(folder: Path) -> Path:

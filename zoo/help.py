@@ -33,5 +33,7 @@ def groups() -> str:
     """A line for each folder of `conf/`, with what can be chosen from it."""
     choices: dict[str, list[str]] = {}
     for path in conf_dir().glob("*/**/*.yaml"):
+        if path.is_relative_to(conf_dir() / "hydra"):
+            continue  # Hydra lists its own groups elsewhere
         choices.setdefault(path.parent.relative_to(conf_dir()).as_posix(), []).append(path.stem)
     return "".join(f"{group}: {', '.join(sorted(choices[group]))}\n" for group in sorted(choices))

@@ -13,6 +13,13 @@ from omegaconf import OmegaConf
 
 from zoo.config import conf_dir, suggest
 
+# Launchers of Hydra's, and the extra that brings them.
+LAUNCHERS = {
+    "hydra/launcher/submitit_slurm": "slurm",
+    "hydra/launcher/submitit_local": "slurm",
+    "hydra/launcher/ray": "ray",
+}
+
 
 def sentence(error: BaseException, name: str) -> str:
     """What went wrong and what would do, for the person who typed the command.
@@ -24,6 +31,9 @@ def sentence(error: BaseException, name: str) -> str:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.partition("/")
+        if error.missing_cfg_file in LAUNCHERS:
+            extra = LAUNCHERS[error.missing_cfg_file]
+            return f"hydra/{choice} is not installed: pip install 'neural-zoo[{extra}]'"
         choices = sorted({*(error.options or ()), *choices_of(group)})  # a person's own, and ours
         return f"there is no {group} {choice!r}{suggest(choice, choices)}"
     if isinstance(error, OSError) and error.filename:
@@ -80,7 +90,7 @@ def missing_part(cfg: Any, key: str) -> tuple[str, str] | None:
     """Where a dotted key leaves the config: what is not there, and what would do."""
     node, parts = cfg, key.split(".")
     for depth, part in enumerate(parts):
-        if not OmegaConf.is_dict(node) or part not in node:
+        if not OmegaConf.is_dict(node) or part not in node.keys():
             parent = ".".join(parts[:depth])
             if part in choices_of(parent.replace(".", "/") or "."):
                 return f"`{parent}` has no {part!r} yet", f"; choose it with {parent}={part}"

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from zoo import cli
 from zoo.config import run_folder
-from zoo.folders import alone_in
+from zoo.folders import alone_in, check_agreed
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
@@ -32,6 +32,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     from zoo.validation import check
 
     runs.quiet()
+    check_agreed(cfg)
     folder, checkpoint = run_folder(cfg.resume or cfg.run_dir), None
     with alone_in(folder), Explained(folder) as explained:
         if cfg.resume:

@@ -1,0 +1,3 @@
+from zoo.compare import main
+
+main()
