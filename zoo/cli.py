@@ -27,7 +27,7 @@ from zoo.signals import Signals, Stopped
 
 FAILED = 1
 # Keys whose value is a folder or file as a shell completes it, or several words with commas.
-PATHS = ("resume", "checkpoint", "runs", "by", "out")
+PATHS = ("resume", "checkpoint", "runs", "by", "columns", "out")
 
 
 def command(name: str, task: Callable[[DictConfig], Any]) -> None:

@@ -33,6 +33,7 @@ def compare(cfg: DictConfig) -> Comparison:
         folders(words(cfg.runs)),
         metric=None if cfg.metric is None else str(cfg.metric),
         by=None if cfg.by is None else words(cfg.by),
+        columns=() if cfg.columns is None else words(cfg.columns),
         out=None if cfg.out is None else str(cfg.out),
     )
 

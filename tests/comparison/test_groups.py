@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from zoo.comparison import compare
+from zoo.comparison.table import columns
 from zoo.config import ConfigError
 
 Leave = Callable[..., Path]
@@ -47,6 +48,22 @@ def test_errors_rank_the_other_way(three: Path, leave: Leave) -> None:
     [ranking] = compare([three], metric="test/loss").rankings
     assert not ranking.rises
     assert ranking.groups[0].label == "gru"
+
+
+def test_further_numbers_stand_beside(three: Path, leave: Leave) -> None:
+    for seed, gap in enumerate([0.25, 0.5, 0.75]):
+        leave(f"gru{seed}", 0.5, model="gru", seed=seed, metrics={"gap/loss": gap})
+    [ranking] = compare([three], columns=["gap/loss", "cost/parameters"]).rankings
+    beside = {group.label: dict(group.beside) for group in ranking.groups}
+    assert beside == {
+        **{model: {"cost/parameters": 11.0} for model in SCORES},
+        "gru": {"gap/loss": 0.5},
+    }
+    shown = {column.head: column.cells for column in columns(ranking)}
+    assert shown["gap/loss"] == ["", "", "", "0.5000"]
+    assert "cost/parameters" not in shown and shown["parameters"][:3] == ["11", "11", "11"]
+    with pytest.raises(ConfigError, match="columns=gap/los: .*nearest: gap/loss"):
+        compare([three], columns=["gap/los"])
 
 
 def test_a_short_metric_is_of_the_test(three: Path) -> None:

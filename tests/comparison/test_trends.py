@@ -51,6 +51,17 @@ def test_over_groups(leave: Leave, runs: Path) -> None:
     }
 
 
+def test_a_baseline_that_changes_with_the_number(leave: Leave, runs: Path) -> None:
+    for code, baseline in ((2, 30.0), (8, 12.0), (32, 2.0)):
+        for model in ("ae", "vae"):
+            metrics = {"test/squared_error": code / 100, "baseline/squared_error": baseline}
+            leave(f"{model}{code}", model=model, model__net__latent=code, metrics=metrics)
+    [trend] = trends(compare([runs], metric="test/squared_error").rankings)
+    assert trend.baseline == ((2, 30.0), (8, 12.0), (32, 2.0))
+    [axes] = draw(trend, {}, rises=False).axes
+    assert "baseline" in {text.get_text() for text in axes.texts}
+
+
 def test_lists_count_by_their_length(leave: Leave, runs: Path) -> None:
     for depth in (1, 2, 4):
         leave(f"{depth}", 0.9 - depth / 100, model__net__hidden=[64] * depth)

@@ -138,6 +138,7 @@ def rows(ranking: Ranking) -> list[dict[str, Any]]:
                 "difference_high": apart.high if apart else None,
                 "pairs": apart.n if apart else None,
                 "baseline": group.baseline,
+                **group.beside,
                 **{key.partition("/")[2]: group.costs.get(key) for key in cost_keys(ranking)},
             }
         )

@@ -47,7 +47,11 @@ class Entry(NamedTuple):
 
 
 def compare(
-    places: Sequence[Path], *, metric: str | None = None, by: Sequence[str] | None = None
+    places: Sequence[Path],
+    *,
+    metric: str | None = None,
+    by: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
 ) -> Comparison:
     """Compare the runs below folders; prints and writes nothing.
 
@@ -56,6 +60,7 @@ def compare(
         metric: what ranks; None for what most runs of a data set have.
         by: settings that make groups, by their dotted key or its end; None for the fewest that
             tell runs apart.
+        columns: further numbers to show, such as `train/loss`.
 
     Raises:
         ConfigError: no such folder, no finished run, no such metric or setting.
@@ -67,6 +72,8 @@ def compare(
     if metric is not None:
         metric = metric if "/" in metric else f"test/{metric}"
         check_metric(runs, metric)
+    for column in columns:
+        check_metric(runs, column, "columns")
     rows = normalised(runs)
     known = sorted({key for row in rows for key in row})
     asked = None if by is None else list(dict.fromkeys(resolved(word, known) for word in by))
@@ -82,6 +89,7 @@ def compare(
         ranking([e for e in entries if e.task == task], title, keys, known, left_out, notes)
         for task, title in zip(tasks, titles(tasks), strict=True)
     ]
+    rankings = [with_columns(r, columns) for r in rankings]
     rankings.sort(key=lambda r: natural(r.data))
     if len(rankings) > 1:
         notes.insert(
@@ -191,6 +199,16 @@ def group(
         costs={key: value for key, value in costs.items() if value is not None},
         baseline=mean(kept, f"baseline/{metric.rpartition('/')[2]}"),
     )
+
+
+def with_columns(ranking: Ranking, columns: Sequence[str]) -> Ranking:
+    """The ranking with the means of further numbers, where a group has them."""
+    groups = []
+    for group in ranking.groups:
+        means = {column: mean(group.runs, column) for column in columns}
+        known = {column: value for column, value in means.items() if value is not None}
+        groups.append(group._replace(beside=known))
+    return ranking._replace(groups=tuple(groups))
 
 
 def repeated(older: Run, newer: Run, name: str) -> LeftOut:

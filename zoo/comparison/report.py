@@ -22,6 +22,7 @@ def report(
     *,
     metric: str | None = None,
     by: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
     out: Path | str | None = None,
 ) -> Comparison:
     """Compare the runs below folders, print the tables, and write them with figures.
@@ -30,6 +31,7 @@ def report(
         folders: with runs below.
         metric: what ranks, such as `test/accuracy`; None for what most runs have.
         by: settings that make groups, such as `model` or `optimizer.lr`; None for what differs.
+        columns: further numbers to show beside it, such as `train/loss`.
         out: where to write; None for the first of the folders.
 
     Returns:
@@ -40,7 +42,7 @@ def report(
     """
     from zoo.comparison.files import write
 
-    comparison = compare(folders, metric=metric, by=by)
+    comparison = compare(folders, metric=metric, by=by, columns=columns)
     tell(comparison)
     place = Path(out) if out is not None else Path(folders[0])
     try:

@@ -58,6 +58,7 @@ class Group(NamedTuple):
             and where no seed is shared.
         costs: means of `cost/…`.
         baseline: what a trivial predictor reaches.
+        beside: means of further numbers that were asked for.
     """
 
     label: str
@@ -68,6 +69,7 @@ class Group(NamedTuple):
     difference: Estimate | None
     costs: Mapping[str, float]
     baseline: float | None
+    beside: Mapping[str, float] = {}
 
 
 class Ranking(NamedTuple):

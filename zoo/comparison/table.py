@@ -59,6 +59,10 @@ def columns(ranking: Ranking) -> list[Column]:
     if ranking.baseline is None and any(g.baseline is not None for g in groups):
         cells = ["" if g.baseline is None else number(g.baseline, places) for g in groups]
         found.append(Column("baseline", cells))
+    for key in dict.fromkeys(key for group in groups for key in group.beside if key not in COSTS):
+        digits = decimals(group.beside[key] for group in groups if key in group.beside)
+        cells = [number(g.beside[key], digits) if key in g.beside else "" for g in groups]
+        found.append(Column(key.removeprefix("cost/"), cells))
     for key, (head, written) in COSTS.items():
         cells = [written(g.costs[key]) if key in g.costs else "" for g in groups]
         found.append(Column(head, cells, cost=True))

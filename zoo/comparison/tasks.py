@@ -132,8 +132,8 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def check_metric(runs: Sequence[Run], metric: str) -> None:
-    """Refuse a metric that no run has.
+def check_metric(runs: Sequence[Run], metric: str, key: str = "metric") -> None:
+    """Refuse a metric that no run has, asked for by `key`.
 
     Raises:
         ConfigError: with the nearest names.
@@ -144,4 +144,4 @@ def check_metric(runs: Sequence[Run], metric: str) -> None:
         return
     near = difflib.get_close_matches(metric, known, n=3, cutoff=0.5)
     near = near or sorted(known, key=lambda name: (not name.startswith("test/"), name))[:6]
-    raise ConfigError(f"metric={metric}: no finished run has it; nearest: {', '.join(near)}")
+    raise ConfigError(f"{key}={metric}: no finished run has it; nearest: {', '.join(near)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zoo.comparison.result import Group, Ranking
 from zoo.comparison.settings import canonical, label, short
 from zoo.comparison.statistics import Estimate
-from zoo.comparison.style import Style, cut, entitled, label_ends, styles
+from zoo.comparison.style import GREY, Style, cut, entitled, label_ends, styles
 from zoo.comparison.wording import human
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Trend(NamedTuple):
         data: the data set.
         metric: what is scored.
         lines: for each kind of group, points in the order of the number.
+        baseline: what a trivial predictor reaches, where it changes with the number.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Trend(NamedTuple):
     data: str
     metric: str
     lines: dict[str, list[tuple[float, Estimate]]]
+    baseline: tuple[tuple[float, float], ...] = ()
 
 
 def trends(rankings: Sequence[Ranking]) -> list[Trend]:
@@ -76,8 +78,22 @@ def within(ranking: Ranking) -> Trend | None:
         ]
         trend = course(points, short(key, others), ranking.data, ranking.metric)
         if trend and (best is None or size(trend) > size(best)):
-            best = trend
+            best = trend._replace(baseline=floor(ranking, key))
     return best
+
+
+def floor(ranking: Ranking, key: str) -> tuple[tuple[float, float], ...]:
+    """What a trivial predictor reaches at each value of a setting; () where groups disagree."""
+    found: dict[Any, set[float]] = {}
+    for group in ranking.groups:
+        if group.baseline is not None:
+            value = group.runs[0].settings.get(key)
+            found.setdefault(value if isinstance(value, (int, float)) else None, set()).add(
+                round(group.baseline, 6)
+            )
+    if None in found or len(found) < FEWEST or any(len(values) > 1 for values in found.values()):
+        return ()
+    return tuple(sorted((float(value), values.pop()) for value, values in found.items()))
 
 
 def size(trend: Trend) -> int:
@@ -145,6 +161,10 @@ def draw(trend: Trend, look: Mapping[str, Style], rises: bool) -> Figure:
         axes.plot([x for x, _ in line], [score.mean for _, score in line], color=style.colour,
                   linestyle=style.line, marker=style.marker, markersize=6, linewidth=1.7,
                   markeredgecolor="white")  # fmt: skip
+    if len({value for _, value in trend.baseline}) > 1:
+        axes.plot(*zip(*trend.baseline, strict=True), color=GREY, linestyle=(0, (4, 3)), zorder=0)
+        axes.annotate("baseline", trend.baseline[0], xytext=(4, 5), textcoords="offset points",
+                      color=GREY, fontsize=8.5)  # fmt: skip
     means = [score.mean for line in trend.lines.values() for _, score in line]
     if not rises and max(means) > RATIO * min(means) > 0:
         axes.set_yscale("log")
