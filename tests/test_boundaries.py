@@ -34,6 +34,10 @@ ALLOWED = {
         *("tensorboard", "zoo.models", "zoo.losses", "zoo.regularization", "zoo.lit"),
         *("zoo.cost", "zoo.files", "zoo.naming", "zoo.signals"),
     },
+    "pictures": {
+        *(*TORCH, "numpy", "PIL", "lightning", "tensorboard"),
+        *("zoo.callbacks", "zoo.lit", "zoo.models", "zoo.losses", "zoo.naming"),
+    },
     "checkpoint": {*TORCH, "safetensors", "zoo.files", "zoo.models"},
     "cost": TORCH,
     "files": set(),
@@ -52,7 +56,7 @@ ALLOWED = {
 # The wiring may import everything; these are the parts that need not be in the table above.
 WIRING = {
     *("build", "cli", "compare", "config", "endings", "evaluate", "folders", "help", "mistakes"),
-    *("partners", "rehearsal", "report", "runs", "train", "validation"),
+    *("partners", "rehearsal", "report", "runs", "sweep", "sweeps", "train", "validation"),
 }
 # What a command needs only once its config is composed must not slow down its --help.
 LATE = {"torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard"}
@@ -141,7 +145,7 @@ def test_what_help_needs_is_light(file: str) -> None:
     assert packages & LATE == set()
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "sweep"])
 def test_commands_import_torch_only_once_the_config_is_composed(
     command: str, loaded: Callable[..., str]
 ) -> None:
@@ -157,7 +161,7 @@ def test_losses_penalties_and_models_do_not_know_each_other() -> None:
 
 def test_scripts_hold_no_logic() -> None:
     scripts = sorted((Path(__file__).parent.parent / "scripts").glob("*.py"))
-    assert {"train.py", "evaluate.py", "compare.py"} <= {path.name for path in scripts}
+    assert {"train.py", "evaluate.py", "compare.py", "sweep.py"} <= {path.name for path in scripts}
     for path in scripts:
         if (PACKAGE / path.name).is_file():  # a command, and not a maintainers' helper
             body = ast.parse(path.read_text(encoding="utf-8")).body

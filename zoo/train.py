@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -10,12 +11,16 @@ from zoo import cli
 from zoo.config import run_folder
 from zoo.folders import alone_in, check_agreed
 
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
 
-def train(cfg: DictConfig) -> dict[str, Any]:
+
+def train(cfg: DictConfig, *, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
     """Train, validate and test one net; write its run folder.
 
     Args:
         cfg: `conf/train.yaml`, composed.
+        callbacks: of whoever watches this run, beside those of its config.
 
     Returns:
         What `metrics.json` holds: every final number, and `model`, `data` and `seed`.
@@ -39,6 +44,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
             cfg, checkpoint = runs.continued(cfg)
         check(cfg)
         explained.trainer = trainer = runs.make_trainer(cfg, checkpoint)
+        trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
         seed_everything(cfg.seed, workers=True, verbose=False)
         data, module = runs.build(cfg)
         if trainer.auto_batch_size and checkpoint is None:

@@ -72,6 +72,12 @@ def check_top(cfg: DictConfig) -> None:
         raise ConfigError(f"`seed` must be a whole number from 0 to 2**32 - 1, got {cfg.seed!r}")
     if cfg.monitor.mode not in ("min", "max"):
         raise ConfigError(f"`monitor.mode` must be min or max, got {cfg.monitor.mode!r}")
+    if cfg.sweep is not None:
+        experiment = HydraConfig.get().runtime.choices.get("experiment")
+        raise ConfigError(
+            f"experiment={experiment} is a comparison of several runs: zoo-sweep "
+            f"experiment={experiment}"
+        )
     for override in overrides():
         if override.startswith(("choices.", "run_dir=")):
             remedy = "hydra.run.dir=…" if override.startswith("run_dir") else "the group itself"

@@ -1,0 +1,3 @@
+from zoo.sweep import main
+
+main()
