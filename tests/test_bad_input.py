@@ -30,6 +30,8 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
         "regularization.l2.weight=1e-4",
         ["regularization.l2.weight=1e-4", "regularization=l2"],
     ),
+    "key of a sweep": ("seeds=5", ["'seeds=5'", "zoo-sweep seeds=5"]),
+    "search": ("search=optuna", ["'search=optuna'", "zoo-sweep search=optuna"]),
     "new key": ("+foo=1", ["'foo'", "Choices: "]),
     "new argument": ("+model.net.droput=0.1", ["droput", "dropout"]),
     "removed part": ("~optimizer", ["optimizer"]),

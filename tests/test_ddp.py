@@ -55,6 +55,21 @@ def test_two_processes_make_one_run(
     assert f"{numbers['test/accuracy']:.4g}" in alone.stdout
 
 
+def test_spawned_processes_report_what_started_ones_do(
+    zoo: Callable[..., Any], tmp_path: Path
+) -> None:
+    rows = []
+    for method in ("popen", "spawn"):
+        words = (f"trainer.strategy.start_method={method}", f"hydra.run.dir={method}")
+        done = zoo("train", *TWO, "data=iris", "trainer.max_epochs=2", *words, timeout=240)
+        assert done.returncode == 0, done.stderr
+        row = json.loads((tmp_path / method / "metrics.json").read_text())
+        rows.append(
+            {name: row[name] for name in row if name.startswith(("val/", "test/", "best/"))}
+        )
+    assert rows[0] == pytest.approx(rows[1]) and "best/accuracy" in rows[0]
+
+
 def test_processes_that_torchrun_started(call: Callable[..., Any], tmp_path: Path) -> None:
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone")
     train = (*torchrun, "-m", "zoo.train", *TWO, "data=iris", "trainer.max_epochs=2")

@@ -113,9 +113,9 @@ def trusted(saved: Mapping[str, Any], source: str) -> DictConfig:
     if HydraConfig.initialized():
         sources = HydraConfig.get().runtime.config_sources
         folders = [Path(s.path) for s in sources if s.schema == "file" and s.path]
-    cfg = OmegaConf.create(dict(saved))
+    cfg, known = OmegaConf.create(dict(saved)), known_targets(*folders)
     for path, node in nodes(cfg):
-        if node["_target_"] not in known_targets(*folders):
+        if node["_target_"] not in known:
             raise ConfigError(
                 f"{source} asks for {path}._target_={node['_target_']}, which no YAML of this "
                 "installation names; if it is yours, add its folder with --config-dir"

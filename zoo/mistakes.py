@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from zoo.config import conf_dir, suggest
 
+SWEEPS = ("seeds", "jobs", "search", "trials", "retry")  # keys of conf/sweep.yaml
 # Launchers of Hydra's, and the extra that brings them.
 LAUNCHERS = {
     "hydra/launcher/submitit_slurm": "slurm",
@@ -40,7 +41,7 @@ def sentence(error: BaseException, name: str) -> str:
         return f"cannot write {error.filename}: {error.strerror}; choose another hydra.run.dir"
     if text.startswith("Ambiguous value"):
         return f"{text}; several values need -m, a list needs brackets"
-    return unreadable_word() or unknown_key(name) or text
+    return unreadable_word() or of_sweeps(name) or unknown_key(name) or text
 
 
 def choices_of(group: str) -> list[str]:
@@ -49,6 +50,14 @@ def choices_of(group: str) -> list[str]:
     return sorted(
         path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")
     )
+
+
+def of_sweeps(name: str) -> str | None:
+    """The first word that zoo-train does not know, but zoo-sweep does."""
+    for word in sys.argv[1:]:
+        if name == "train" and word.partition("=")[0] in SWEEPS:
+            return f"{word!r} is for sweeps: zoo-sweep {' '.join(sys.argv[1:])}"
+    return None
 
 
 def unreadable_word() -> str | None:

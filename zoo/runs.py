@@ -152,7 +152,7 @@ def finish(
     metrics = scalars(trainer)
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, Checkpoint):
-            best = {f"best/{name}": value for name, value in callback.best.items()}
+            best = {f"best/{name}": value for name, value in callback.best_epoch().items()}
             metrics |= best
     checkpoint = folder / "checkpoints" / "best.ckpt"
     trainer.test(
@@ -206,10 +206,10 @@ def continued(cfg: DictConfig) -> tuple[DictConfig, Path | None]:
     words = [w for w in HydraConfig.get().overrides.task if not w.startswith("resume=")]
     for override in OverridesParser.create().parse_overrides(words):
         key = override.key_or_group
-        if not key.startswith(("trainer.", "callbacks.")):
+        if not key.startswith(("trainer.", "callbacks.", "pictures.")):
             raise ConfigError(
-                f"{override.input_line!r} would make it another run; with resume only trainer.… "
-                "and callbacks.… can change"
+                f"{override.input_line!r} would make it another run; with resume only trainer.…, "
+                "callbacks.… and pictures.… can change"
             )
         OmegaConf.update(saved, key, override.value())
     epochs = saved.trainer.max_epochs

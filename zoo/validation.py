@@ -106,7 +106,7 @@ def check_trainer(cfg: DictConfig) -> None:
         remedy = "trainer.strategy.start_method=spawn" if own else "trainer.strategy=ddp_spawn"
         raise ConfigError(
             f"trainer.strategy=ddp would start the whole sweep again in each process; use {remedy} "
-            "with -m"
+            "in a sweep"
         )
 
 

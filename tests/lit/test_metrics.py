@@ -110,3 +110,12 @@ def test_reset_forgets() -> None:
     metric.reset()
     metric.update(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
     assert metric.compute().item() == 1.0
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), R2(), SquaredErrorPerSample()], ids=repr)
+def test_an_update_leaves_a_tensor_alone_that_another_process_may_share(metric: Metric) -> None:
+    before = {name: getattr(metric, name) for name in metric._defaults}
+    target = torch.tensor([0, 1]) if isinstance(metric, Accuracy) else torch.randn(2, 2)
+    metric.update(torch.randn(2, 2), target)
+    assert all(not value.any() for value in before.values())
+    assert all(getattr(metric, name).any() for name in before)

@@ -27,9 +27,7 @@ def sides(count: int, noise: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def test_classes_on_two_sides_of_a_plane_are_read() -> None:
-    parts = {
-        name: sides(60, noise=10.0, seed=i) for i, name in enumerate(("train", "val", "test"))
-    }
+    parts = {name: sides(60, noise=10.0, seed=i) for i, name in enumerate(("train", "val", "test"))}
     features, labels = ({k: v[i] for k, v in parts.items()} for i in (0, 1))
     assert probe(features, labels) == {"val": 1.0, "test": 1.0}
     wrong = {**labels, "test": 1 - labels["test"]}

@@ -263,3 +263,17 @@ def test_a_net_that_forgets_loses_its_gradient_and_one_that_copies_keeps_it(
         found[u] = float(values["memory/gradient_first"] / values["memory/gradient_last"])
     assert found[1.0] == pytest.approx(1)
     assert found[0.5] == pytest.approx(0.5**11, rel=1e-5)
+
+
+def test_a_net_of_another_precision_is_drawn(staged: Callable[..., Any]) -> None:
+    from zoo.data import Adding
+
+    data = Adding(length=6, train_size=8, val_size=8, test_size=8)
+    found = []
+    for kind in (torch.float32, torch.float64):
+        torch.manual_seed(0)
+        module = LitRecurrent(GRU(2, 1, hidden_size=H), loss=MSE()).to(kind)
+        scene, _ = staged(module, data)
+        GradientNorm().draw(scene)
+        found.append([float(v) for v in scene.trainer.callback_metrics.values()])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)

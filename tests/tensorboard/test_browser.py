@@ -13,10 +13,11 @@ import pytest
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-# All text on the page, that of custom elements included.
+# All text on the page, that of custom elements and frames included.
 TEXT = """
 (function read(node) {
   if (node.nodeType === Node.TEXT_NODE) return node.textContent;
+  if (node.nodeName === 'IFRAME') node = node.contentDocument?.body ?? document.createElement('p');
   if (['STYLE', 'SCRIPT', 'TEMPLATE', 'DOM-MODULE'].includes(node.nodeName)) return '';
   const inside = node.shadowRoot ? [...node.shadowRoot.childNodes] : [];
   return [...inside, ...node.childNodes].map(read).join(' ');
@@ -133,3 +134,35 @@ def test_custom_scalars_show_both_losses(shows: Callable[..., None]) -> None:
     words = ("training and validation", "loss", "accuracy", "squared_error", "penalties")
     # Each of five runs has two losses to draw.
     shows("custom_scalars", *words, "Matches (10)")
+
+
+# The widths of all pictures that runs have logged and the page has loaded.
+WIDTHS = """
+(function find(node) {
+  const inside = [...(node.shadowRoot ? node.shadowRoot.children : []), ...node.children];
+  const own = node.tagName === 'IMG' && node.src.includes('individualImage');
+  return [...(own ? [node.naturalWidth] : []), ...inside.flatMap(find)];
+})(document.body)
+"""
+
+
+def test_images_show_what_there_is_of_each_family(
+    browser: Browser,
+    shows: Callable[..., None],
+    families: tuple[str, ...],
+    deadline: Callable[..., Any],
+) -> None:
+    tags = ("classification/confusion", "classification/mistakes", "code/scatter")
+    shows("images", *(f"model={family}," for family in families), *tags, "layers", "memory")
+    for _ in deadline(60, pause=0.5):
+        widths = browser.run(WIDTHS) or []
+        if widths and min(widths) >= 150:
+            break
+
+
+def test_precision_and_recall_have_their_tab(shows: Callable[..., None]) -> None:
+    shows("pr_curves", "model=fnn,", "precision_recall")
+
+
+def test_projector_shows_the_codes(shows: Callable[..., None]) -> None:
+    shows("projector", "180x8", "Label by")

@@ -157,6 +157,16 @@ class Checkpoint(callbacks.Checkpoint):
                 with whole(self.dirpath / BEST) as copy:
                     shutil.copyfile(unfinished, copy)
 
+    def best_epoch(self) -> dict[str, float]:
+        """All validation metrics of the best epoch, and its number.
+
+        Where processes have trained that were spawned, this one knows from the file they left.
+        """
+        if not self.best and (self.dirpath / BEST).is_file():
+            saved = torch.load(self.dirpath / BEST, map_location="cpu", weights_only=True)
+            self.load_state_dict(saved["callbacks"][self.state_key])
+        return self.best
+
     def state_dict(self) -> dict[str, Any]:
         """What a continued run must know: the best so far."""
         return {"best": self.best, "score": self.score}

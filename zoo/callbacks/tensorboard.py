@@ -22,6 +22,8 @@ SKIPPED = (
     "run_dir",
     "resume",
     "callbacks",
+    "pictures",
+    "sweep",
     "logger",
     "trainer.default_root_dir",
     "trainer.profiler",

@@ -29,8 +29,9 @@ class Mean(Metric):
     def add(self, values: Tensor, count: int) -> None:
         """Add the sum of `values`, which stands for `count` items."""
         wide = None if values.is_mps else torch.float64  # see `summable`
+        # Not in place: processes that were spawned begin with one tensor for all of them.
         self.total = self.total + values.sum(dtype=wide)
-        self.count += count
+        self.count = self.count + count
 
     def compute(self) -> Tensor:
         """The mean so far."""
@@ -132,7 +133,7 @@ class R2(Metric):
         self.sse = self.sse + (prediction - target).square().sum()
         self.sums = self.sums + target.sum()
         self.squares = self.squares + target.square().sum()
-        self.count += target.numel()
+        self.count = self.count + target.numel()
 
     def compute(self) -> Any:
         """The share so far."""

@@ -126,9 +126,19 @@ class Picture(Callback, ABC):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Note where a continued run begins."""
+        """Note where a continued run begins; what was when the best epoch ended is of no interest."""
         if trainer.state.fn == "fit":
             self._continued = checkpoint["global_step"]
+            saved = checkpoint.get("pictures", {}).get(self.state_key, {})
+            self.validations = saved.get("validations", 0)
+            self.seconds = saved.get("seconds", 0.0)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep what a continued run goes on from."""
+        own = {"validations": self.validations, "seconds": self.seconds}
+        checkpoint.setdefault("pictures", {})[self.state_key] = own
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw the untrained net, if that is of interest."""
@@ -183,17 +193,6 @@ class Picture(Callback, ABC):
             self._failed = True
             say(trainer, f"picture {self.name}: could not be drawn: {reason(error)}")
         self.seconds += time.perf_counter() - begin
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a continued run goes on from."""
-        if self.every is None:
-            return {}
-        return {"validations": self.validations, "seconds": self.seconds}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.validations = state_dict.get("validations", 0)
-        self.seconds += state_dict.get("seconds", 0.0)
 
 
 def of_run(trainer: pl.Trainer) -> list[Picture]:

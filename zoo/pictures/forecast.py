@@ -59,7 +59,7 @@ def drawn(lines: list) -> Canvas:
     canvas = Canvas(
         max(MARGIN + columns * wide, 340),
         TITLE + rows * high + 4,
-        shortened(f"forecasts of {lines[0].name}", 180, LARGE),
+        shortened(f"forecasts of {lines[0].name}", columns * wide - 180, LARGE),
     )
     for number, line in enumerate(lines):
         x, y = MARGIN + number % columns * wide, TITLE + number // columns * high

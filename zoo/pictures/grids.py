@@ -52,13 +52,9 @@ def tiled(
     height = top + count * down - GAP + MARGIN + (26 if bar else 0)
     canvas = Canvas(width, height, title)
     canvas.pixels(side_by_side(tiles, columns, across, down), left, top)
-    for index in range(len(tiles) if captions else 0):
-        x, y = left + index % columns * across, top + index // columns * down
-        for number, line in enumerate(captions[index]):
-            colour = INK if number == 0 else GREY
-            at = y + high + 9 + number * CAPTION
-            text = shortened(line, across - 2)
-            canvas.text(x + (across - GAP) / 2, at, text, colour=colour, anchor="m")
+    for index, texts in enumerate(captions):
+        x = left + index % columns * across + (across - GAP) / 2
+        caption(canvas, x, top + index // columns * down + high + 9, texts, across - 2)
     for number, row in enumerate(rows):
         middle = top + number * down + high / 2
         canvas.text(left - 8, middle, row, colour=GREY, anchor="r")
@@ -68,6 +64,14 @@ def tiled(
     if bar:
         colour_bar(canvas, left, height - 24, *bar)
     return canvas
+
+
+def caption(canvas: Canvas, x: float, y: float, texts: Sequence[str], width: int) -> None:
+    """Lines around x, as much of them as fits."""
+    for number, text in enumerate(texts):
+        colour = INK if number == 0 else GREY
+        line = shortened(text, width)
+        canvas.text(x, y + number * CAPTION, line, colour=colour, anchor="m")
 
 
 def side_by_side(tiles: Tensor, columns: int, across: int, down: int) -> Tensor:
