@@ -10,6 +10,7 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from zoo.sweeps import words
 from zoo.validation import check
 
 ROOT = Path(__file__).parent.parent
@@ -21,6 +22,15 @@ COMMANDS = [
     if language == "sh"
     for line in block.splitlines()
     if line.startswith("zoo-train")
+]
+
+
+SWEEPS = [
+    line.removeprefix("$ ").partition("   #")[0]
+    for language, block in BLOCKS
+    if language == "console"
+    for line in block.splitlines()
+    if line.startswith("$ zoo-sweep") and "resume=" not in line
 ]
 
 
@@ -61,6 +71,16 @@ def test_command_is_accepted(command: str, composed: Callable[..., DictConfig]) 
     for overrides in overrides_of(command):
         check(composed(*overrides))
         assert overrides or command == "zoo-train"
+
+
+@pytest.mark.parametrize("command", SWEEPS)
+def test_sweep_is_accepted(command: str, composed: Callable[..., DictConfig]) -> None:
+    typed = words.read(shlex.split(command)[1:])
+    assert words.settings(typed).jobs in (None, 2)
+    single = [many[0] for many in words.axes(typed.overrides).values()]
+    cfg = composed(*single)
+    cfg.sweep = None
+    check(cfg)
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def test_a_baseline_that_changes_with_the_number(leave: Leave, runs: Path) -> No
     [trend] = trends(compare([runs], metric="test/squared_error").rankings)
     assert trend.baseline == ((2, 30.0), (8, 12.0), (32, 2.0))
     [axes] = draw(trend, {}, rises=False).axes
-    assert "baseline" in {text.get_text() for text in axes.texts}
+    assert "PCA" in {text.get_text() for text in axes.texts}
 
 
 def test_lists_count_by_their_length(leave: Leave, runs: Path) -> None:

@@ -162,6 +162,8 @@ def worded(value: str) -> str:
     read = json.loads(value) if value else ""
     if isinstance(read, float):
         return f"{read:.10g}"
+    if isinstance(read, list) and len(read) > 2 and all(item == read[0] for item in read):
+        return f"[{worded(canonical(read[0]))}×{len(read)}]"  # a deep net's widths
     if isinstance(read, list):
         return f"[{','.join(worded(canonical(item)) for item in read)}]"
     return read if isinstance(read, str) else value

@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from zoo.comparison.result import Group, Ranking
-from zoo.comparison.wording import decimals, duration, human, interval, number
+from zoo.comparison.wording import decimals, duration, human, interval, number, trivial
 
 COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "cost/parameters": ("parameters", human),
@@ -108,8 +108,8 @@ def baseline_line(ranking: Ranking) -> str | None:
     """What a trivial predictor reaches, if that is one number."""
     if ranking.baseline is None:
         return None
-    what = "PCA" if ranking.metric.endswith("/squared_error") else "a trivial predictor"
-    return f"baseline {number(ranking.baseline, places_of(ranking))}, of {what}"
+    value = number(ranking.baseline, places_of(ranking))
+    return f"baseline {value}, of {trivial(ranking.metric)}"
 
 
 def show(ranking: Ranking, console: Console) -> None:

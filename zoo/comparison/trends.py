@@ -12,7 +12,7 @@ from zoo.comparison.result import Group, Ranking
 from zoo.comparison.settings import canonical, label, short
 from zoo.comparison.statistics import Estimate
 from zoo.comparison.style import GREY, Style, cut, entitled, label_ends, styles
-from zoo.comparison.wording import human
+from zoo.comparison.wording import human, trivial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,8 +163,9 @@ def draw(trend: Trend, look: Mapping[str, Style], rises: bool) -> Figure:
                   markeredgecolor="white")  # fmt: skip
     if len({value for _, value in trend.baseline}) > 1:
         axes.plot(*zip(*trend.baseline, strict=True), color=GREY, linestyle=(0, (4, 3)), zorder=0)
-        axes.annotate("baseline", trend.baseline[0], xytext=(4, 5), textcoords="offset points",
-                      color=GREY, fontsize=8.5)  # fmt: skip
+        axes.annotate(trivial(trend.metric), trend.baseline[-1], xytext=(-8, -2), color=GREY,
+                      textcoords="offset points", fontsize=8.5, horizontalalignment="right",
+                      verticalalignment="top")  # fmt: skip
     means = [score.mean for line in trend.lines.values() for _, score in line]
     if not rises and max(means) > RATIO * min(means) > 0:
         axes.set_yscale("log")

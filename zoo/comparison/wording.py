@@ -59,3 +59,8 @@ def interval(
     if low is None or high is None:
         return ""
     return f"{number(low, places, sign=sign)}{SPAN}{number(high, places, sign=sign)}"
+
+
+def trivial(metric: str) -> str:
+    """Whose number the baseline of a metric is."""
+    return "PCA" if metric.endswith("/squared_error") else "a trivial predictor"

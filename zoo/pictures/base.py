@@ -126,7 +126,7 @@ class Picture(Callback, ABC):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Note where a continued run begins; what was when the best epoch ended is of no interest."""
+        """Note where a continued run begins; a test of the best epoch begins nothing."""
         if trainer.state.fn == "fit":
             self._continued = checkpoint["global_step"]
             saved = checkpoint.get("pictures", {}).get(self.state_key, {})
