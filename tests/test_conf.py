@@ -198,6 +198,7 @@ def test_every_family_reads_the_digits() -> None:
     assert [data for data in DATA if not any(sensible(m, data) for m in GROUPS["model"])] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", DATA)
 def test_data_is_offered_in_all_its_views(data: str, composed: Callable[..., DictConfig]) -> None:
     readers = {"vector": "linear", "image": "cnn"}

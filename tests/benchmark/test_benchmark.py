@@ -13,6 +13,8 @@ import torch
 
 # --- arithmetic --------------------------------------------------------------------------------
 
+pytestmark = pytest.mark.slow  # they time things
+
 
 @pytest.mark.parametrize(
     ("measure", "ours", "theirs", "value"),

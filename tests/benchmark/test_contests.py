@@ -15,6 +15,8 @@ from zoo.models import FNN
 
 # --- both sides do the same --------------------------------------------------------------------
 
+pytestmark = pytest.mark.slow  # they time things
+
 
 def test_both_sides_train_the_same_net_on_as_many_batches(
     module: Callable[[str], ModuleType], quick: Any, tmp_path: Path

@@ -94,6 +94,7 @@ def test_hyperparameters_are_a_flat_table() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_hyperparameter_has_one_type_in_every_run(composed: Callable[..., DictConfig]) -> None:
     kinds: dict[str, set[type]] = {}
     runs = [[f"model={model}"] for model in MODELS] + [

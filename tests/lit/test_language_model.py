@@ -64,7 +64,9 @@ def test_a_net_that_reads_backwards_would_see_the_answer(
         check(composed(*words, "model.net.bidirectional=true"))
 
 
-@pytest.mark.parametrize("step", [1, 3, 5])
+@pytest.mark.parametrize(
+    "step", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)]
+)
 def test_stopped_within_an_epoch_and_resumed_is_the_whole_run(
     words: tuple[str, ...],
     composed: Callable[..., DictConfig],
@@ -92,4 +94,6 @@ def test_stopped_within_an_epoch_and_resumed_is_the_whole_run(
     signal.signal(signal.SIGINT, before)
     row = train(composed(f"resume={tmp_path / 'part'}", run_dir=tmp_path / "part"))
     assert weights("part") == weights("whole")
-    assert row == whole
+    # What it cost is another each time.
+    assert row.keys() == whole.keys()
+    assert {k: v for k, v in row.items() if whole[k] != v and not k.startswith("cost/")} == {}

@@ -113,13 +113,13 @@ CASES: dict[str, Case] = {
     "anywhere": ([2, 16], (*WINE, "augmentation=mixup", "scheduler=warmup_cosine")),
     # Updates of three batches and of one: a stop within one waits for its end.
     "accumulating": ([1], (*WINE, *EMA, "trainer.accumulate_grad_batches=3")),
+}
+MORE: dict[str, Case] = {
     "plateau": ([6, -10, 14], (*WINE, *SLOWING)),
     "validation within epochs": (
         [2, 7],
         (*WINE, *PATIENT, "trainer.val_check_interval=0.5", "optimizer.lr=0.1"),
     ),
-}
-MORE: dict[str, Case] = {
     "end of an epoch": ([4, 8], (*WINE, *EMA)),
     # Nothing is validated at the end of an odd epoch, nor compared with what was before it.
     "validation at times": ([3, 4, 9], (*WINE, *SLOWING, "trainer.check_val_every_n_epoch=2")),

@@ -8,6 +8,7 @@ import pytest
 WORDS = ("data=wine", "data.batch_size=32", "trainer.log_every_n_steps=1")  # four updates an epoch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["cosine", "step"])
 @pytest.mark.parametrize("interval", ["step", "epoch"])
 def test_a_longer_run_goes_on_at_the_rates_of_the_new_length(

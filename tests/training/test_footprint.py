@@ -28,6 +28,7 @@ print("modules:", *(name for name in sys.modules if name not in theirs))
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_that_the_run_does_not_use(
     environment: Callable[..., dict[str, str]], tmp_path: Path
 ) -> None:

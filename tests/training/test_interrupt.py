@@ -61,7 +61,11 @@ def stopped(
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("step", [2, 3, 4], ids=["middle", "last step", "next epoch"])
+@pytest.mark.parametrize(
+    "step",
+    [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)],
+    ids=["middle", "last step", "next epoch"],
+)
 def test_stopped_anywhere_and_resumed_is_the_whole_run(
     run: Callable[..., Any], stopped: Callable[..., Any], resume: Callable[..., None], step: int
 ) -> None:
@@ -95,7 +99,7 @@ MOMENTS = {
     "after the last step": (1, "on_train_end", (), 32),
     "test": (1, "on_test_batch_end", (), 32),
 }
-QUICK = ("validation", "accumulation", "test")
+QUICK = ("accumulation",)
 
 
 @pytest.mark.parametrize(

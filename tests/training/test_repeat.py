@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 SHORT = ("debug=fast", "trainer.max_epochs=2")
 
 
-@pytest.mark.parametrize("model", ["lstm", "vae"])
+@pytest.mark.parametrize("model", [pytest.param("lstm", marks=pytest.mark.slow), "vae"])
 def test_same_seed_gives_the_same_run_bit_for_bit(run: Callable[..., Any], model: str) -> None:
     a = run("a", f"model={model}", *SHORT, "seed=0")
     torch.manual_seed(5)  # whatever happened in the process before
@@ -24,6 +24,7 @@ def test_same_seed_gives_the_same_run_bit_for_bit(run: Callable[..., Any], model
     assert a.metrics()["seed"] == 0  # zero is a seed, not the lack of one
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_run(run: Callable[..., Any]) -> None:
     a = run("a", *SHORT, "seed=0")
     b = run("b", *SHORT, "seed=1")

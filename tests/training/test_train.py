@@ -60,6 +60,7 @@ def test_says_what_ran_how_well_and_where_to_look(
     assert f"{finished.metrics()['test/accuracy']:.4g}" in row
 
 
+@pytest.mark.slow
 def test_the_largest_batch_that_fits_is_the_run_s(
     call: Callable[..., Any], somewhere: Path, opened: Callable[..., Any]
 ) -> None:

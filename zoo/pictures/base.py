@@ -11,7 +11,6 @@ from typing import Any, ClassVar, NamedTuple, cast
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
-from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
@@ -210,6 +209,9 @@ def report(trainer: pl.Trainer, values: dict[str, float]) -> None:
 
 def written(folder: Path, step: int) -> frozenset[str]:
     """All tags that the event files of a run have for a step."""
+    # A reader is heavy, and only a finished run that is continued needs it.
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
     return frozenset(
         value.tag
         for file in folder.glob("events.*")
