@@ -65,6 +65,7 @@ def test_tour_names_every_override_that_people_guess() -> None:
         assert override in tour
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("gpu_found")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_accepted(command: str, composed: Callable[..., DictConfig]) -> None:

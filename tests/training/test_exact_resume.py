@@ -181,6 +181,7 @@ def test_stopped_and_continued_is_the_whole_run(
     assert_same(pressed(stops, *overrides), run("whole", *overrides))
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_early_is_over_unless_it_may_wait_longer(
     run: Callable[..., Any], resume: Callable[..., None]
 ) -> None:

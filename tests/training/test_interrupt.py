@@ -135,6 +135,7 @@ def test_data_that_is_read_is_not_waited_for(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_training_numbers_of_an_interrupted_epoch_count_all_of_it(
     run: Callable[..., Any], stopped: Callable[..., Any], resume: Callable[..., None]
 ) -> None:

@@ -32,6 +32,7 @@ def test_another_seed_gives_another_run(run: Callable[..., Any]) -> None:
     assert a.curves()["train/loss"] != b.curves()["train/loss"]
 
 
+@pytest.mark.slow
 def test_watching_a_run_does_not_change_it(
     run: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

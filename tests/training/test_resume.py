@@ -54,6 +54,7 @@ def test_resumed_run_goes_on_in_its_folder_and_event_stream(
     assert folder.config()["trainer"]["max_epochs"] == 6
 
 
+@pytest.mark.slow
 def test_resume_takes_relative_paths_and_checkpoint_files(
     run: Callable[..., Any],
     resume: Callable[..., None],
@@ -68,6 +69,7 @@ def test_resume_takes_relative_paths_and_checkpoint_files(
     assert len(folder.curves()["val/loss"]) == 3
 
 
+@pytest.mark.slow
 def test_moved_run_goes_on_where_it_is_now(
     run: Callable[..., Any],
     resume: Callable[..., None],

@@ -207,7 +207,9 @@ def unambiguous(value: str) -> str:
     """A string that is read as itself, in quotes only where it must be."""
     try:
         [override] = parsed([f"x={value}"])
-        if value and not override.is_sweep_override() and override.value() == value:
+        # A backslash is itself here, but not within a list.
+        plain = value and "\\" not in value
+        if plain and not override.is_sweep_override() and override.value() == value:
             return value
     except HydraException:
         pass
