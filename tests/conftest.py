@@ -73,6 +73,16 @@ def deadline() -> Callable[..., Iterator[None]]:
     return poll
 
 
+def without_cost(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if not name.startswith("cost/")}
+
+
+@pytest.fixture(scope="session")
+def reached() -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function (values by name) -> all but what they cost, which is another each time."""
+    return without_cost
+
+
 # --- other processes -------------------------------------------------------------------------
 
 

@@ -80,12 +80,6 @@ def read_metrics(path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def reached() -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A function (values by name) -> all but what they cost, which is another each time."""
-    return without_cost
-
-
-@pytest.fixture(scope="session")
 def metrics_of() -> Callable[[Path], dict[str, Any]]:
     """A function (path) -> the numbers that the run there has reached."""
     return read_metrics

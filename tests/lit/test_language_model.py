@@ -71,6 +71,7 @@ def test_stopped_within_an_epoch_and_resumed_is_the_whole_run(
     words: tuple[str, ...],
     composed: Callable[..., DictConfig],
     monkeypatch: pytest.MonkeyPatch,
+    reached: Callable[..., Any],
     tmp_path: Path,
     step: int,
 ) -> None:
@@ -94,8 +95,4 @@ def test_stopped_within_an_epoch_and_resumed_is_the_whole_run(
     signal.signal(signal.SIGINT, before)
     row = train(composed(f"resume={tmp_path / 'part'}", run_dir=tmp_path / "part"))
     assert weights("part") == weights("whole")
-    reached, expected = (
-        {name: value for name, value in each.items() if not name.startswith("cost/")}
-        for each in (row, whole)
-    )
-    assert reached == expected  # what it cost is another each time
+    assert reached(row) == reached(whole)
