@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ from zoo.mistakes import sentence
 from zoo.signals import Signals, Stopped
 
 FAILED = 1
+FULL_ERROR = "HYDRA_FULL_ERROR"
 # Keys whose value is a folder or file as a shell completes it, or several words with commas.
 PATHS = ("resume", "checkpoint", "runs", "by", "columns", "out")
 
@@ -42,15 +44,13 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
         return
     register_resolvers()
     sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
-    traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
+    traceback = os.environ.get(FULL_ERROR) == "1"
 
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> Any:
-        # As the processes that a run starts will find it.
-        os.environ["HYDRA_FULL_ERROR"] = "1" if traceback else "0"
         try:
-            return task(cfg)
+            with full_error(traceback):  # as the processes that a run starts will find it
+                return task(cfg)
         except (ConfigError, RunError, OmegaConfBaseException) as error:
             if traceback:
                 raise
@@ -60,11 +60,9 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
         except Stopped:
             discard(Path(HydraConfig.get().runtime.output_dir))
             raise
-        finally:
-            os.environ["HYDRA_FULL_ERROR"] = "1"
 
     try:
-        with Signals(last=True):
+        with full_error(True), Signals(last=True):
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
     except Stopped as stopped:
         stop(f"\n{stopped}" if first_process() else "", stopped.code)
@@ -72,6 +70,20 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
         if traceback or (isinstance(error, ValueError) and HydraConfig.initialized()):
             raise  # composed already: a fault in the program, not in the command
         stop(f"zoo-{name}: {sentence(error, name)}", FAILED)
+
+
+@contextmanager
+def full_error(on: bool) -> Iterator[None]:
+    """Let Hydra hand its errors on instead of printing them, or not."""
+    before = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = str(int(on))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FULL_ERROR]
+        else:
+            os.environ[FULL_ERROR] = before
 
 
 def quoted(word: str) -> str:

@@ -51,7 +51,7 @@ def pytorch_example(
     words: list[str],
     bounds: tuple[float, float],
     settings: dict[str, Any],
-) -> Iterator[Contest]:
+) -> Iterator[Contest | Skipped]:
     """One of pytorch/examples against the zoo's defaults and against `trainer=fast_cpu`."""
     steps = steps_of(plan, 40)
     path = images(folder, steps, example.batch)
@@ -60,20 +60,19 @@ def pytorch_example(
     theirs = f"pytorch/examples {example.name}"
     ways = {
         ZOO: Run(plan, folder / example.name, chosen, **settings).step,
-        FAST: Run(plan, folder / f"{example.name}_fast", fast, **settings).step,
         theirs: lambda: examples.step(plan, example, example.net(), steps),
     }
     what = f"{example.name}, b{example.batch}"
-    yield Contest(
-        ways,
-        [
-            Claim(what, ZOO, theirs, FASTER, bounds[0]),
-            Claim(f"{what}, trainer=fast_cpu", FAST, theirs, FASTER, bounds[1]),
-        ],
-    )
+    claims = [Claim(what, ZOO, theirs, FASTER, bounds[0])]
+    if bfloat16():
+        ways[FAST] = Run(plan, folder / f"{example.name}_fast", fast, **settings).step
+        claims.append(Claim(f"{what}, trainer=fast_cpu", FAST, theirs, FASTER, bounds[1]))
+    else:
+        yield Skipped(f"{what}, trainer=fast_cpu", "the processor has no bfloat16")
+    yield Contest(ways, claims)
 
 
-def pytorch_examples(plan: Plan, folder: Path) -> Iterator[Contest]:
+def pytorch_examples(plan: Plan, folder: Path) -> Iterator[Contest | Skipped]:
     """All of them."""
     against = partial(pytorch_example, plan, folder)
     for example, view, bounds in (

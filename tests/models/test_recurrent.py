@@ -274,3 +274,20 @@ def test_bad_arguments_of_one_cell_are_named() -> None:
     for value in (math.nan, "1", None):
         with pytest.raises(ValueError, match="`forget_bias` must be a finite number, got "):
             LSTM(3, 2, forget_bias=value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([7, 3])])
+@pytest.mark.parametrize("build", [RNN, GRU, LSTM])
+def test_bfloat16_is_close_to_float32_on_any_processor(
+    build: Build, lengths: Tensor | None
+) -> None:
+    torch.manual_seed(0)
+    net, x = build(5, 3, hidden_size=16), torch.randn(2, 7, 5)
+    exact = net(x, lengths=lengths)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = net(x, lengths=lengths)
+        again = net(x, found.state)  # the state is of either type
+    torch.testing.assert_close(found.output.float(), exact.output, atol=0.03, rtol=0)
+    assert again.output.isfinite().all()
+    found.output.float().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())

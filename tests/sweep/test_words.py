@@ -1,5 +1,6 @@
 """What a command means: sorted, expanded as Hydra does it, and refused in one sentence."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,9 @@ def test_folders_are_named_and_numbered_as_by_zoo_train_m(
         found.append((Path(cfg.run_dir).name, list(settings.overrides.task)))
 
     monkeypatch.setattr(sys, "argv", ["zoo-train", "-m", *typed])
+    environment = dict(os.environ)
     cli.command("train", task)
+    assert dict(os.environ) == environment
     folder = launched(*typed)
     assert [(job["folder"], job["overrides"]) for job in kept(folder)["jobs"]] == found
     assert len(found) == 4

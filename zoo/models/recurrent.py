@@ -1,7 +1,7 @@
 """What RNN, GRU and LSTM share: reading a batch of sequences, with or without padding."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -116,15 +116,29 @@ class RecurrentNet(nn.Module):
         check_input("x", x, *self.sizes)
         x = self.embed(x)  # (B, T, F)
         if lengths is None:
-            hidden, state = self.recurrent(x, state)  # (B, T, D * H)
+            hidden, state = self.steps(x, state)  # (B, T, D * H)
         else:
             steps = check_lengths(lengths, x)
             packed = pack_padded_sequence(x, steps, batch_first=True, enforce_sorted=False)
-            packed, state = self.recurrent(packed, state)
+            packed, state = self.steps(packed, state)
             hidden, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
         features = self.read(hidden, state, lengths)  # (B, D * H), or (B, T, D * H)
         output = self.head(self.dropout(features))  # (B, out_features), or (B, T, out_features)
         return Recurrence(output, state, hidden)
+
+    def steps(self, x: Any, state: State | None) -> tuple[Any, State]:
+        """All layers over all steps of a tensor or a packed sequence.
+
+        Autocast computes an LSTM in bfloat16 through oneDNN alone, which refuses where the
+        processor has no instructions for it (pytorch/pytorch 2.14). There it is in float32.
+        """
+        lstm_on_cpu = isinstance(self.recurrent, nn.LSTM) and not x.is_cuda
+        if not (lstm_on_cpu and bfloat16_is_refused()):
+            return self.recurrent(x, state)
+        with torch.autocast("cpu", enabled=False):
+            if state is not None:
+                state = (state[0].float(), state[1].float())
+            return self.recurrent(x.float(), state)
 
     def read(self, hidden: Tensor, state: State, lengths: Tensor | None) -> Tensor:
         """What the head sees of the hidden states (B, T, D * H): one vector a sample, or all."""
@@ -142,6 +156,16 @@ class RecurrentNet(nn.Module):
             beyond = step >= lengths.to(hidden.device)[:, None]  # (B, T)
             hidden = hidden.masked_fill(beyond[:, :, None], -torch.inf)
         return hidden.amax(1)
+
+
+def bfloat16_is_refused() -> bool:
+    """Whether autocast is on, and in bfloat16, on a processor without it."""
+    return (
+        torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        and torch.backends.mkldnn.is_available()
+        and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
 
 
 @torch.no_grad()
