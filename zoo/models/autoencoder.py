@@ -16,6 +16,7 @@ from zoo.models.layers import (
     check_size,
     check_sizes,
 )
+from zoo.models.net import Net
 
 OUTPUT_RANGES: dict[str, tuple[int, int] | None] = {
     "sigmoid": (0, 1),
@@ -36,7 +37,7 @@ class Reconstruction(NamedTuple):
     code: Tensor
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(Net):
     """A net that encodes into `latent` numbers and decodes them again.
 
     Args:

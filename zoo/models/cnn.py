@@ -20,6 +20,7 @@ from zoo.models.layers import (
     dropout_layers,
     initialise,
 )
+from zoo.models.net import Net
 
 POOLS = ("max", "average", None)
 HEADS = ("global", "flatten")
@@ -45,7 +46,7 @@ def sizes_after(sizes: Sequence[int], stages: int) -> list[int]:
     return [size // 2**stages for size in sizes]
 
 
-class CNN(nn.Module):
+class CNN(Net):
     """A plain stack of convolutions for images or sequences, with one linear head.
 
     Each entry of `channels` is a stage: convolution -> norm -> activation -> pooling by 2 ->
@@ -141,7 +142,7 @@ def conv5x5(in_channels: int, out_channels: int, activation: str) -> list[nn.Mod
     return [initialise(conv, "kaiming", activation=activation), activation_layer(activation)]
 
 
-class LeNet5(nn.Module):
+class LeNet5(Net):
     """LeNet-5, layer by layer as in figure 2 of LeCun, Bottou, Bengio & Haffner 1998.
 
     Two simplifications are customary and kept here: every map of C3 sees all maps of S2, and the

@@ -13,9 +13,10 @@ from zoo.models.layers import (
     initialise,
     norm_layers,
 )
+from zoo.models.net import Net
 
 
-class FNN(nn.Module):
+class FNN(Net):
     """A feed-forward network: flatten, hidden layers, one linear head.
 
     A hidden layer computes h = f(W x + b), with an optional norm between the sum and the activation

@@ -15,6 +15,7 @@ from zoo.models.layers import (
     check_size,
     initialise,
 )
+from zoo.models.net import Net
 
 State: TypeAlias = Tensor | tuple[Tensor, Tensor]
 
@@ -36,7 +37,7 @@ class Recurrence(NamedTuple):
     hidden: Tensor
 
 
-class RecurrentNet(nn.Module):
+class RecurrentNet(Net):
     """All of a recurrent net but its cell: embedding, recurrent layers, readout and head.
 
     Args:

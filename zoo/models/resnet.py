@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.models.layers import check_input, check_size, initialise
+from zoo.models.net import Net
 
 
 def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Conv2d:
@@ -47,7 +48,7 @@ class ResidualBlock(nn.Module):
         return self.activation2(x + shortcut)
 
 
-class ResNet(nn.Module):
+class ResNet(Net):
     """The residual network for CIFAR: a convolution, three stages of blocks, global average, head.
 
     Each stage has n blocks of two convolutions; the second and the third halve the size and double
