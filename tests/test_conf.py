@@ -94,10 +94,17 @@ COMMANDS = [
     for line in text(file).splitlines()[:2]
     if line.startswith("# zoo-train ")
 ]
+OFTEN = ("data/", "loss/", "optimizer/", "regularization/")  # what people add to most; others: slow
 
 
 @pytest.mark.usefixtures("gpu_found")
-@pytest.mark.parametrize(("file", "overrides"), COMMANDS, ids=[file for file, _ in COMMANDS])
+@pytest.mark.parametrize(
+    ("file", "overrides"),
+    [
+        pytest.param(*c, id=c[0], marks=() if c[0].startswith(OFTEN) else pytest.mark.slow)
+        for c in COMMANDS
+    ],
+)
 def test_the_command_that_it_opens_with_is_accepted(
     file: str, overrides: list[str], composed: Callable[..., DictConfig]
 ) -> None:

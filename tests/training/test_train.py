@@ -18,6 +18,8 @@ from tensorboard.util import tensor_util
 
 from zoo.data import Digits
 
+pytestmark = pytest.mark.xdist_group("train")  # its run is made once, not once a worker
+
 
 @pytest.fixture(scope="module")
 def somewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:

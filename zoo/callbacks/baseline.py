@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
+
+from zoo.callbacks.results import report
 
 
 class Baselines(Callback):
@@ -53,11 +54,8 @@ class PCABaseline(Callback):
 
 
 def log(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
-    """Write numbers as `baseline/<name>`, to the loggers and to what the run reports."""
-    rows = {f"baseline/{name}": value for name, value in values.items()}
-    trainer.callback_metrics.update({name: torch.tensor(v) for name, v in rows.items()})
-    for logger in trainer.loggers:
-        logger.log_metrics(rows, step=trainer.global_step)
+    """Write numbers as `baseline/<name>`."""
+    report(trainer, {f"baseline/{name}": value for name, value in values.items()})
 
 
 def pca_error(train: Tensor, test: Tensor, components: int) -> float:

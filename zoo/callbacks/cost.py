@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from zoo import cost
+from zoo.callbacks.results import report
 from zoo.callbacks.trial import trial
 from zoo.naming import rises
 
@@ -126,11 +127,7 @@ class Cost(Callback):
         if not trainer.is_global_zero:
             return
         values = {f"cost/{name}": value for name, value in self.values(trainer, pl_module).items()}
-        trainer.callback_metrics.update(
-            {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
-        )
-        for logger in trainer.loggers:
-            logger.log_metrics(values, step=trainer.global_step)
+        report(trainer, values)
 
     def values(self, trainer: pl.Trainer, module: Any) -> dict[str, float]:
         """All numbers by name."""

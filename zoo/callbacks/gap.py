@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from zoo.callbacks.results import report
 from zoo.callbacks.trial import terms_of, trial
 from zoo.lit import LitModel
 from zoo.lit.base import sum_of, weight_of
@@ -34,9 +35,7 @@ class Gap(Callback):
             rows[f"fitted/{name}"] = fitted
             tested = trainer.callback_metrics[f"test/{name}"].item()
             rows[f"gap/{name}"] = fitted - tested if rises(f"test/{name}") else tested - fitted
-        trainer.callback_metrics.update({name: torch.tensor(v) for name, v in rows.items()})
-        for logger in trainer.loggers:
-            logger.log_metrics(rows, step=trainer.global_step)
+        report(trainer, rows)
 
     def fitted(self, trainer: pl.Trainer, module: LitModel) -> dict[str, float]:
         """The task loss and the metrics of the training split, by name."""

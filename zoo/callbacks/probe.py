@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from zoo.callbacks.results import report
 from zoo.callbacks.trial import trial
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse weights of the L2 penalty that are tried
@@ -54,9 +55,7 @@ class LinearProbe(Callback):
         components = probe(principal(inputs, net.latent), labels)
         rows = {f"{name}/accuracy": found[name] for name in ("val", "test")}
         rows["baseline/pca_probe_accuracy"] = components["test"]
-        trainer.callback_metrics.update({name: torch.tensor(v) for name, v in rows.items()})
-        for logger in trainer.loggers:
-            logger.log_metrics(rows, step=trainer.global_step)
+        report(trainer, rows)
 
 
 def encoded(net: Any, x: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
+from zoo.callbacks.results import keep, report
 from zoo.callbacks.tensorboard import writer_of
 from zoo.callbacks.trial import say, trial
 from zoo.lit import LitModel
@@ -85,7 +86,7 @@ class Scene(NamedTuple):
             if new:
                 logger.log_metrics(new, step=self.step)
         if self.moment == "end":
-            report(self.trainer, values)
+            keep(self.trainer, values)
 
 
 class Picture(Callback, ABC):
@@ -162,8 +163,6 @@ class Picture(Callback, ABC):
         if self is pictures[-1] and writer_of(trainer) is not None:
             total = {"cost/pictures_seconds": sum(picture.seconds for picture in pictures)}
             report(trainer, total)
-            for logger in trainer.loggers:
-                logger.log_metrics(total, step=trainer.global_step)
 
     def _show(
         self, trainer: pl.Trainer, module: pl.LightningModule, moment: str, step: int
@@ -198,13 +197,6 @@ def of_run(trainer: pl.Trainer) -> list[Picture]:
     """All pictures of a run, in their order."""
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     return [callback for callback in callbacks if isinstance(callback, Picture)]
-
-
-def report(trainer: pl.Trainer, values: dict[str, float]) -> None:
-    """Make numbers results of the run."""
-    trainer.callback_metrics.update(
-        {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
-    )
 
 
 def written(folder: Path, step: int) -> frozenset[str]:
