@@ -23,8 +23,9 @@ ANALYSIS = {"sklearn", "scipy", "numpy"}
 ALLOWED = {
     "losses": TORCH,
     "regularization": TORCH,
-    "models": TORCH,
-    "data": {*TORCH, *ANALYSIS, "torchvision", "lightning", "filelock", "PIL"},
+    "models": {*TORCH, "torchvision"},  # which one member needs, once it is built
+    "preprocessing": {*TORCH, "numpy", "scipy", "PIL"},
+    "data": {*TORCH, *ANALYSIS, "torchvision", "lightning", "filelock", "PIL", "zoo.preprocessing"},
     "lit": {
         *(*TORCH, "lightning", "torchmetrics", "tensorboard"),
         *("zoo.models", "zoo.losses", "zoo.regularization"),
@@ -38,7 +39,31 @@ ALLOWED = {
         *(*TORCH, "numpy", "PIL", "lightning", "tensorboard"),
         *("zoo.callbacks", "zoo.lit", "zoo.models", "zoo.losses", "zoo.naming"),
     },
-    "checkpoint": {*TORCH, "safetensors", "zoo.files", "zoo.models"},
+    "assembly": {*TORCH, "zoo.models"},
+    "card": {*TORCH, "zoo."},  # its version
+    "checkpoint": {
+        *(*TORCH, "zoo.assembly", "zoo.card", "zoo.files", "zoo.hub", "zoo.model_folder"),
+        *("zoo.pretrained", "zoo.predictor", "zoo.preprocessing"),
+    },
+    "model_folder": {
+        *(*TORCH, "safetensors", "zoo.assembly", "zoo.card", "zoo.files", "zoo.models"),
+        *("zoo.preprocessing", "zoo."),
+    },
+    "pretrained": {"zoo.model_folder"},
+    "predictor": {*TORCH, "numpy", "zoo.models", "zoo.preprocessing"},
+    "hub": {
+        *(*TORCH, "huggingface_hub", "zoo.assembly", "zoo.card", "zoo.checkpoint"),
+        *("zoo.model_folder", "zoo.predictor", "zoo.preprocessing"),
+    },
+    "exports": {
+        *(*TORCH, "numpy", "onnx", "onnxruntime", "google", "zoo.files", "zoo.model_folder"),
+        *("zoo.models", "zoo.preprocessing", "zoo."),
+    },
+    "predictions": {
+        *(*TORCH, "numpy", "matplotlib", "omegaconf", "tqdm", "zoo.checkpoint", "zoo.comparison"),
+        *("zoo.config", "zoo.files", "zoo.models", "zoo.predictor", "zoo.preprocessing"),
+        *("zoo.report",),
+    },
     "cost": TORCH,
     "files": set(),
     "naming": set(),
@@ -50,13 +75,21 @@ ALLOWED = {
         *("rich", "yaml", "scipy", "matplotlib", "tensorboard", "google"),
         *("zoo.config", "zoo.files", "zoo.naming", "zoo.report"),
     },
-    "presets": {*TORCH, "omegaconf", "yaml", "zoo.models", "zoo.config"},
-    "__init__": {"zoo.checkpoint", "zoo.presets"},
+    "presets": {
+        *(*TORCH, "omegaconf", "yaml", "zoo.models", "zoo.config"),
+        *("zoo.checkpoint", "zoo.pretrained"),
+    },
+    "catalogue": {
+        *(*TORCH, "omegaconf", "rich", "zoo.models", "zoo.config", "zoo.cost", "zoo.presets"),
+        *("zoo.pretrained",),
+    },
+    "__init__": {"zoo.checkpoint", "zoo.hub", "zoo.predictor", "zoo.presets"},
 }
 # The wiring may import everything; these are the parts that need not be in the table above.
 WIRING = {
-    *("build", "cli", "compare", "config", "endings", "evaluate", "folders", "help", "mistakes"),
-    *("partners", "rehearsal", "report", "runs", "sweep", "sweeps", "train", "validation"),
+    *("build", "cli", "compare", "config", "endings", "evaluate", "export", "folders", "help"),
+    *("mistakes", "partners", "prediction", "rehearsal", "report", "runs", "sweep", "sweeps"),
+    *("train", "transfer", "validation"),
 }
 # What a command needs only once its config is composed must not slow down its --help.
 LATE = {"torch", "lightning", "torchvision", "torchmetrics", "sklearn", "tensorboard"}
@@ -145,7 +178,9 @@ def test_what_help_needs_is_light(file: str) -> None:
     assert packages & LATE == set()
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "sweep"])
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "compare", "sweep", "export", "prediction", "catalogue"]
+)
 def test_commands_import_torch_only_once_the_config_is_composed(
     command: str, loaded: Callable[..., str]
 ) -> None:

@@ -120,6 +120,27 @@ def test_the_output_fits_the_target(name: str, built: Callable[..., Built]) -> N
         assert result.prediction.shape == (*leading, last * module.loss.outputs_per_target)
 
 
+def test_every_parameter_is_in_one_stage(name: str, built: Callable[..., Built]) -> None:
+    _, module, _ = built(name)
+    held = [id(p) for stage in module.net.stages().values() for p in stage.parameters()]
+    assert sorted(held) == sorted(id(p) for p in module.net.parameters())
+
+
+def test_the_head_reads_the_features(name: str, built: Callable[..., Built]) -> None:
+    _, module, batch = built(name)
+    net, x = module.net.eval(), batch.x
+    features = net.features(x)
+    assert len(features) == SAMPLES
+    if module.reconstructs:
+        torch.testing.assert_close(net(x).code, features, rtol=0, atol=0)
+        with pytest.raises(ValueError, match="has no head"):
+            net.reset_head(3)
+    else:
+        torch.testing.assert_close(net.head(features), first(net(x)), rtol=0, atol=0)
+        net.reset_head(3)
+        assert first(net(x)).shape == (*features.shape[:-1], 3)
+
+
 def test_a_gradient_reaches_every_parameter(name: str, built: Callable[..., Built]) -> None:
     _, module, batch = built(name)
     module.train().training_step(batch, 0).backward()

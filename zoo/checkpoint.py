@@ -1,20 +1,24 @@
-"""From a checkpoint to a plain net, without Lightning or Hydra, running nothing in the file."""
+"""From a file to a plain net, without Lightning or Hydra, running nothing that is in it."""
 
 from __future__ import annotations
 
-import inspect
 import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import torch
 from torch import nn
 
+from zoo.assembly import CheckpointError, assemble
 from zoo.files import damage
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from zoo.predictor import Predictor
+    from zoo.preprocessing import Preprocessing
+
+FORMAT = 2  # the first had no preprocessing
 # What torch raises for files that are cut short, altered or something else.
 DAMAGED = (
     pickle.UnpicklingError,
@@ -30,33 +34,152 @@ DAMAGED = (
 NET = "net."  # where a training module keeps its net
 
 
-class CheckpointError(ValueError):
-    """A file that is not a checkpoint of the zoo; the message says why."""
+class Contents(NamedTuple):
+    """What there is to load.
+
+    Attributes:
+        net: in eval mode, on the CPU.
+        preprocessing: from raw input to what the net reads, and from its output to answers; None
+            where a checkpoint of an older version, or whoever saved the net, kept none.
+        config: of the run that it comes from; None for a model folder.
+        card: what is known of its training; see `zoo.card`.
+        source: where it was found.
+    """
+
+    net: nn.Module
+    preprocessing: Preprocessing | None
+    config: dict[str, Any] | None
+    card: dict[str, Any]
+    source: str
 
 
-def load(path: str | Path) -> nn.Module:
-    """Load the net of a finished or interrupted run, in eval mode, on the CPU.
+@overload
+def load(path: str | Path, *, with_preprocessing: Literal[False] = False) -> nn.Module: ...
+
+
+@overload
+def load(path: str | Path, *, with_preprocessing: Literal[True]) -> Predictor: ...
+
+
+def load(path: str | Path, *, with_preprocessing: bool = False) -> nn.Module | Predictor:
+    """Load a net, in eval mode, on the CPU.
 
     Args:
-        path: a run folder (its best checkpoint) or a `.ckpt` file.
+        path: a run folder (its best checkpoint), a `.ckpt` file, a folder that `zoo.save` wrote,
+            one on the Hugging Face Hub as "hf://owner/name", or pretrained weights by name, such as
+            "lenet5/mnist".
+        with_preprocessing: give back what answers to raw input (an image, a text, a row of a table,
+            a series) instead of the net alone.
 
     Raises:
-        CheckpointError: no such file, a damaged one, or one that this zoo did not write.
+        CheckpointError: no such file, a damaged one, one that this zoo did not write, or one
+            without preprocessing where it is asked for.
     """
-    file = checkpoint_file(path)
+    found = contents(path)
+    if not with_preprocessing:
+        return found.net
+    if found.preprocessing is None:
+        raise CheckpointError(
+            f"{found.source} has no preprocessing: a checkpoint of an older version has none, nor "
+            "has a net that was saved without; train it again, or save it with zoo.save(net, "
+            "folder, preprocessing=…)"
+        )
+    from zoo.predictor import Predictor
+
+    return Predictor(found.net, found.preprocessing)
+
+
+def contents(path: str | Path) -> Contents:
+    """Everything that `load` finds, at the same places.
+
+    Raises:
+        CheckpointError: as `load`.
+    """
+    from zoo import model_folder
+    from zoo.pretrained import folder_of
+
+    if str(path).startswith("hf://"):
+        from zoo.hub import fetch
+
+        place = fetch(str(path))
+    else:
+        place = Path(path)
+        if not place.exists():
+            place = folder_of(str(path)) or place
+    if (place / model_folder.CONFIG).is_file():
+        found = model_folder.read(place)
+        rules = understood(found.preprocessing, place)
+        return Contents(found.net, rules, None, found.card, str(path))
+    file = checkpoint_file(place)
     checkpoint = read(file)
-    net = build(checkpoint["zoo"], file)
-    weights = {
-        key.removeprefix(NET): value
-        for key, value in checkpoint["state_dict"].items()
-        if key.startswith(NET)
-    }
+    recipe = checkpoint["zoo"]
+    net = assemble(
+        recipe,
+        {
+            key.removeprefix(NET): value
+            for key, value in checkpoint["state_dict"].items()
+            if isinstance(key, str) and key.startswith(NET)
+        },
+        file,
+    )
+    rules, config = understood(recipe.get("preprocessing"), file), recipe["config"]
+    run = file.parent.parent if file.parent.name == "checkpoints" else file.parent
+    from zoo.card import card_of_run
+
+    return Contents(net, rules, config, card_of_run(run, config), str(file))
+
+
+def understood(rules: Any, source: Any) -> Preprocessing | None:
+    """Preprocessing from plain containers.
+
+    Raises:
+        CheckpointError: it makes no sense.
+    """
+    if rules is None:
+        return None
+    from zoo.preprocessing import Preprocessing
+
     try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        text = " ".join(str(error).split())
-        raise CheckpointError(f"{file}: the weights do not fit their recipe: {text}") from error
-    return net.eval()
+        return Preprocessing.of(rules)
+    except ValueError as error:
+        raise CheckpointError(f"{source}: its preprocessing cannot be used: {error}") from error
+
+
+def save(
+    net: nn.Module | Predictor | str | Path,
+    folder: str | Path,
+    *,
+    preprocessing: Preprocessing | None = None,
+    card: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a folder to hand around: recipe, weights (safetensors), preprocessing and a card.
+
+    Args:
+        net: a net of `zoo.models`, compiled or not; what `load` gave back; or what `load` reads,
+            such as a run folder, whose preprocessing and results go along.
+        folder: made if it is not there; a model that was in it is replaced.
+        preprocessing: from raw input to what the net reads.
+        card: facts for the model card, see `zoo.card`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        CheckpointError: there is nothing to load at `net`.
+        ValueError: the net is not of `zoo.models`, or was changed after it was built.
+        OSError: the folder cannot be written.
+    """
+    from zoo import model_folder
+
+    if isinstance(net, (str, Path)):
+        found = contents(net)
+        whole, rules = found.net, found.preprocessing
+        card = {**found.card, **(card or {})}
+    elif isinstance(net, nn.Module):
+        whole, rules = net, None
+    else:
+        whole, rules = net.net, net.preprocessing
+    return model_folder.write(whole, folder, preprocessing=preprocessing or rules, card=card)
 
 
 def checkpoint_file(path: str | Path, name: str = "best.ckpt") -> Path:
@@ -100,41 +223,29 @@ def read(file: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file} is not a checkpoint of the zoo: it has no recipe")
     if not isinstance(recipe.get("config"), dict):
         raise CheckpointError(f"{file} is not a whole checkpoint of the zoo: it has no config")
-    if recipe.get("format") != FORMAT:
+    if recipe.get("format") not in range(1, FORMAT + 1):
         raise CheckpointError(
-            f"{file} has format {recipe.get('format')!r}; this version reads {FORMAT}"
+            f"{file} has format {recipe.get('format')!r}; this version reads 1 to {FORMAT}"
         )
     return checkpoint
 
 
-def build(recipe: Mapping[str, Any], source: Any) -> nn.Module:
-    """Build the net a recipe names: a class of `zoo.models` and plain arguments for it.
-
-    Raises:
-        CheckpointError: no such class, or arguments that do not fit it.
-    """
-    import zoo.models
-
-    name, arguments = recipe.get("net"), recipe.get("arguments")
-    # The face alone is searched: a file must never choose what is imported.
-    net = getattr(zoo.models, name) if name in zoo.models.__all__ else None
-    if not (inspect.isclass(net) and issubclass(net, nn.Module)) or not isinstance(arguments, dict):
-        raise CheckpointError(f"{source} holds a net {name!r} that is not one of zoo.models")
-    try:
-        return net(**arguments)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{source}: {name} cannot be built from its recipe: {error}"
-        ) from error
-
-
-def recipe(net: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def recipe(
+    net: Mapping[str, Any], config: Mapping[str, Any], preprocessing: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """What a checkpoint carries: how to build the net, and the resolved config of its run.
 
     Args:
         net: the net's node in the config, with its `_target_`.
         config: the whole resolved config, plain.
+        preprocessing: as plain containers.
     """
     arguments = {key: value for key, value in net.items() if key != "_target_"}
     name = str(net["_target_"]).removeprefix("zoo.models.")
-    return {"format": FORMAT, "net": name, "arguments": arguments, "config": dict(config)}
+    return {
+        "format": FORMAT,
+        "net": name,
+        "arguments": arguments,
+        "config": dict(config),
+        "preprocessing": preprocessing,
+    }

@@ -17,26 +17,35 @@ from omegaconf import DictConfig, OmegaConf
 
 from zoo.build import build_model, make, reason
 from zoo.callbacks import Checkpoint, TensorBoardSummary
-from zoo.checkpoint import CheckpointError, checkpoint_file, read, recipe
+from zoo.checkpoint import CheckpointError, checkpoint_file, contents, read, recipe
 from zoo.config import ConfigError, fill, plain, run_folder, trusted
 from zoo.cost import parameters
 from zoo.files import whole
 from zoo.lit.logger import TensorBoard
+from zoo.models import Torchvision
 from zoo.partners import check_targets, follow_target
 from zoo.report import print_cost, print_table, say, shown, write_metrics
+from zoo.transfer import begin, freeze, without_weights
 
 if TYPE_CHECKING:
     from zoo.data import DataModule
     from zoo.lit import LitModel, Trainer
 
 
-def build(cfg: DictConfig) -> tuple[DataModule, LitModel]:
+def build(cfg: DictConfig, *, new: bool = False) -> tuple[DataModule, LitModel]:
     """Read the data, fill in the sizes that it knows, and build the training module.
 
+    Args:
+        cfg: of the run.
+        new: whether it begins with this net, or with weights that it names (`init_from`, or
+            published ones); otherwise those of a checkpoint are to come.
+
     Raises:
-        ConfigError: the data cannot be read, or the net does not fit it.
+        ConfigError: the data cannot be read, the net does not fit it, or weights to begin with
+            cannot be had or used.
     """
     try:
+        source = contents(cfg.init_from) if new and cfg.get("init_from") else None
         data = make(cfg.data)
         data.setup()
         follow_target(cfg, data.target)
@@ -44,8 +53,14 @@ def build(cfg: DictConfig) -> tuple[DataModule, LitModel]:
         facts = dict(data.facts)
         facts["out_features"] *= make(cfg.loss).outputs_per_target
         fill(cfg, facts)
-        module = build_model(cfg)
+        module = build_model(cfg if new else without_weights(cfg))
         check_range(module, data)
+        if isinstance(module.net, Torchvision):  # the only one that learns sizes from the images
+            module.net.check_image(*data.facts["in_shape"][1:])
+        freeze(module.net, cfg.get("freeze") or 0)  # a run of an older version has neither
+        module.lr_decay = cfg.get("lr_decay") or 1.0
+        if source is not None:
+            begin(module.net, source.net, cfg.init_from)
         return data, module
     except (InstantiationException, ValueError, TypeError, OSError) as error:
         raise ConfigError(reason(error)) from error
@@ -114,7 +129,9 @@ def fill_memory(cfg: DictConfig, trainer: pl.Trainer, module: LitModel, data: Da
 def announce(cfg: DictConfig, data: DataModule, module: LitModel, trainer: pl.Trainer) -> None:
     """Say what is about to run; keep its config as a file, in TensorBoard and in checkpoints."""
     config = plain(cfg)
-    module.recipe = recipe(config["model"]["net"], config)
+    point = "first_half" if module.loss.outputs_per_target == 2 else "all"
+    rules = data.preprocessing(reconstructs=module.reconstructs, point=point).plain()
+    module.recipe = recipe(config["model"]["net"], config, rules)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, TensorBoardSummary):
             callback.config = config

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zoo.data.columns import fitted, number, numbers, scaled
 from zoo.data.csv_reader import check_separator, read_csv, read_text
+from zoo.preprocessing.columns import fitted, number, numbers, scaled
 
 PROPERTY = settings(
     max_examples=150,

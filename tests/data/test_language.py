@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.data.language import TextLM, python_reference
-from zoo.data.vocabulary import Vocabulary, words_of_lines
+from zoo.preprocessing.vocabulary import Vocabulary, words_of_lines
 
 TEXT = "the quick brown fox\njumps over the lazy dog\n" * 30
 

@@ -14,7 +14,7 @@ from zoo.data.augmentation.words import WordDropout
 from zoo.data.loader import Batch
 from zoo.data.text import Text
 from zoo.data.text_file import Labelled, read_labelled
-from zoo.data.vocabulary import tokenise
+from zoo.preprocessing.vocabulary import tokenise
 
 GOOD = ["A fine film", "Fine, fine!", "I like it", "it's a film I like"]
 BAD = ["Dull film", "A bore.", "I yawned", "not a fine film"]

@@ -1,6 +1,6 @@
 import torch
 
-from zoo.data.views import channels_first, one_hot, pixels, rows, vector
+from zoo.preprocessing.views import channels_first, one_hot, pixels, rows, vector
 
 IMAGES = torch.rand(3, 2, 4, 5)  # (B, C, H, W)
 

@@ -11,8 +11,10 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from zoo.callbacks.probe import encoded, principal, probe
+from zoo.callbacks.probe import LinearProbe, encoded, principal, probe
 from zoo.config import ConfigError
+from zoo.data import Digits
+from zoo.data.splits import few
 from zoo.models import VAE, Autoencoder
 from zoo.train import train
 
@@ -59,6 +61,43 @@ def test_principal_components_are_those_of_the_training_split() -> None:
     pca = PCA(4, svd_solver="full").fit(x[:30].flatten(1).numpy())
     expected = torch.from_numpy(pca.transform(x[30:].flatten(1).numpy()))
     torch.testing.assert_close(parts["test"], expected)
+
+
+def test_few_labels_are_those_that_few_samples_have() -> None:
+    data = Digits()
+    data.setup()
+    y = data.splits["train"].y
+    kept = data.labelled(10)
+    assert y[kept].bincount().tolist() == [10] * 10
+    # The digits are about as many of each, so that a hundred of them are ten of each.
+    assert set(kept.tolist()) == set(few(y, 100).tolist())
+    assert set(data.labelled(3).tolist()) < set(kept.tolist())
+    with pytest.raises(ValueError, match=r"`labels_per_class` must be in 1\.\.\d+, .* got 200"):
+        data.labelled(200)
+
+
+def test_samples_without_labels_do_not_count() -> None:
+    parts = {name: sides(60, noise=10.0, seed=i) for i, name in enumerate(("train", "val", "test"))}
+    features, labels = ({k: v[i] for k, v in parts.items()} for i in (0, 1))
+    wrong = labels["train"].clone()
+    wrong[6:] = 1 - wrong[6:]
+    some = LinearProbe(labels_per_class=3)
+    some._kept = torch.arange(6)
+    assert probe(*some.few(features, {**labels, "train": wrong})) == {"val": 1.0, "test": 1.0}
+    # All of them count where nothing is said.
+    given = probe(*LinearProbe().few(features, {**labels, "train": wrong}))
+    assert given == {"val": 0.0, "test": 0.0}
+    with pytest.raises(ValueError, match="`labels_per_class` must be at least 1, or null, got 0"):
+        LinearProbe(labels_per_class=0)
+
+
+def test_a_run_with_few_labels(composed: Callable[..., DictConfig]) -> None:
+    words = ("model=autoencoder", "callbacks=[default,probe]", "model.net.latent=3")
+    few_words = (*words, "callbacks.probe.labels_per_class=2", "trainer.max_epochs=1")
+    row = train(composed(*few_words, "logger=none", "pictures=none"))
+    # Twenty labels tell less of three components than all of them, and more than nothing.
+    assert 0.2 < row["baseline/pca_probe_accuracy"] < 0.7
+    assert 0.1 < row["test/accuracy"] < 0.8
 
 
 def test_a_run_reports_it(composed: Callable[..., DictConfig]) -> None:

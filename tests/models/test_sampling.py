@@ -64,6 +64,47 @@ def test_tokens_come_as_often_as_the_softmax_says(temperature: float) -> None:
         assert found == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / count))
 
 
+LOGITS = (0.0, 1.0, 2.0, -1.0, 0.5)
+
+
+@pytest.mark.parametrize(("top_k", "kept"), [(1, (2,)), (2, (1, 2)), (4, (0, 1, 2, 4))])
+def test_only_the_likeliest_are_drawn_and_as_often_as_among_themselves(
+    top_k: int, kept: tuple[int, ...]
+) -> None:
+    model, count, temperature = net(), 20_000, 0.7
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.copy_(torch.tensor(LOGITS))
+    drawn = generate(
+        model,
+        torch.zeros(count, 1, dtype=torch.int64),
+        1,
+        temperature=temperature,
+        top_k=top_k,
+        generator=torch.Generator().manual_seed(0),
+    )
+    total = sum(math.exp(LOGITS[token] / temperature) for token in kept)
+    for token, logit in enumerate(LOGITS):
+        share = math.exp(logit / temperature) / total if token in kept else 0.0
+        found = (drawn == token).double().mean().item()
+        assert found == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / count))
+
+
+def test_as_many_as_there_are_is_all_of_them() -> None:
+    draws = [
+        generate(
+            net(),
+            torch.tensor([[1]]),
+            20,
+            top_k=top_k,
+            generator=torch.Generator().manual_seed(3),
+        )
+        for top_k in (None, 5, 1000)
+    ]
+    assert torch.equal(draws[0], draws[1])
+    assert torch.equal(draws[0], draws[2])
+
+
 def test_a_generator_repeats_itself() -> None:
     draws = [
         generate(net(), torch.tensor([[1]]), 20, generator=torch.Generator().manual_seed(seed))
@@ -80,6 +121,7 @@ def test_a_generator_repeats_itself() -> None:
         ({"prompt": torch.tensor([1])}, "`prompt` must be of shape"),
         ({"steps": 0}, "`steps` must be at least 1"),
         ({"temperature": -1.0}, "`temperature` at least 0"),
+        ({"top_k": 0}, "`top_k` must be at least 1"),
         ({"net": net(bidirectional=True)}, "forwards only"),
     ],
 )

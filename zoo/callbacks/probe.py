@@ -25,13 +25,28 @@ class LinearProbe(Callback):
     accuracies are logged as `val/accuracy` and `test/accuracy`, so that an autoencoder compares
     with classifiers, and as `baseline/pca_probe_accuracy` what the same gives on as many principal
     components of the inputs.
+
+    Args:
+        labels_per_class: fit to so many samples of each class of the training split, those that
+            `data.train_samples` would keep; None: all. The validation split keeps its labels.
+
+    Raises:
+        ValueError: `labels_per_class` is not at least 1.
     """
+
+    def __init__(self, labels_per_class: int | None = None) -> None:
+        if labels_per_class is not None and labels_per_class < 1:
+            raise ValueError(
+                f"`labels_per_class` must be at least 1, or null, got {labels_per_class}"
+            )
+        self.labels_per_class = labels_per_class
+        self._kept: Tensor | None = None  # positions in the training split
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Look whether there will be something to read.
 
         Raises:
-            ValueError: the net has no code, or the data no classes.
+            ValueError: the net has no code, the data no classes, or a class too few samples.
         """
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if not hasattr(pl_module.net, "encode") or data.target != "classes":
@@ -39,6 +54,8 @@ class LinearProbe(Callback):
                 "callbacks.probe needs an autoencoder, and data with classes to be read from its "
                 "code; leave it out with callbacks=default"
             )
+        if self.labels_per_class is not None:
+            self._kept = data.labelled(self.labels_per_class)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Encode, fit, log."""
@@ -51,11 +68,22 @@ class LinearProbe(Callback):
         with trial(trainer, pl_module), torch.no_grad():  # type: ignore[arg-type]
             net.eval()
             codes = {name: encoded(net, x) for name, x in inputs.items()}
-        found = probe(codes, labels)
-        components = probe(principal(inputs, net.latent), labels)
+        found = probe(*self.few(codes, labels))
+        # As the net they have seen all inputs, whatever labels there are.
+        components = probe(*self.few(principal(inputs, net.latent), labels))
         rows = {f"{name}/accuracy": found[name] for name in ("val", "test")}
         rows["baseline/pca_probe_accuracy"] = components["test"]
         report(trainer, rows)
+
+    def few(
+        self, features: dict[str, Tensor], labels: dict[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Features and labels without the training samples that are left out."""
+        if self._kept is None:
+            return features, labels
+        kept = self._kept
+        x, y = features["train"][kept], labels["train"][kept.to(labels["train"].device)]
+        return {**features, "train": x}, {**labels, "train": y}
 
 
 def encoded(net: Any, x: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from zoo.data.shapes import (
     layout_of,
     pairs,
 )
-from zoo.data.views import IMAGE, SEQUENCE, TABLE
+from zoo.preprocessing.views import IMAGE, SEQUENCE, TABLE
 
 
 class ArraySet(DataModule):

@@ -12,14 +12,15 @@ from zoo.data import scaling as scalings
 from zoo.data.augmentation.base import Augmentation, Stack, refuse, refuse_layout
 from zoo.data.checks import at_least, one_of
 from zoo.data.loader import Batch, BatchLoader, Split
+from zoo.data.portable import Portable
 from zoo.data.position import Position
 from zoo.data.splits import few, stratified
-from zoo.data.views import TABLE, Kind
+from zoo.preprocessing.views import TABLE, Kind
 
 BY_STEP = ("sequence", "rows", "pixels", "tokens")  # views that may have any number of steps
 
 
-class DataModule(LightningDataModule, ABC):
+class DataModule(Portable, LightningDataModule, ABC):
     """A data set in memory, offered in the view that a net reads.
 
     A subclass says what it is (the class attributes) and reads raw tensors (`read`). Everything is

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.columns import numbers
 from zoo.data.paths import absent
+from zoo.preprocessing.columns import numbers
 
 
 def read_bytes(path: Path) -> bytes:

@@ -12,13 +12,13 @@ from torch import Tensor
 from zoo.data.base import DataModule
 from zoo.data.checks import one_of
 from zoo.data.column_encoders import Categories, Numbers
-from zoo.data.columns import fitted, is_missing, number, scaled
 from zoo.data.csv_reader import Csv, check_separator, read_csv
 from zoo.data.loader import Split
 from zoo.data.paths import given, located
-from zoo.data.scaling import Scaling
 from zoo.data.splits import stratified
-from zoo.data.views import TABLE
+from zoo.preprocessing import Input, Output, Scaling, TableInput, Values
+from zoo.preprocessing.columns import fitted, is_missing, number, scaled
+from zoo.preprocessing.views import TABLE
 
 # So many of its cells make a column one of numbers; a cell that is none is then a mistake.
 MOSTLY = 0.9
@@ -111,6 +111,7 @@ class Table(DataModule):
         values = None if labels else self._numbers_of_target(file, other)
         parts = self._rows(file, labels[0] if labels else torch.zeros(len(file.lines)))
         encoders = self._encoders(file, parts["train"])
+        self.columns = [encoder.column for encoder in encoders]
         sources = {name: (file, rows) for name, rows in parts.items()}
         if other:
             sources["test"] = (other, np.arange(len(other.lines)))
@@ -128,6 +129,17 @@ class Table(DataModule):
             x, y = inputs[source is other], outputs[source is other]
             splits[name] = Split(torch.from_numpy(x[rows]), y[torch.from_numpy(rows)])
         return splits
+
+    def way_in(self) -> Input:
+        """Rows by the names of their columns."""
+        return TableInput(self.columns, self.input_scaling)
+
+    def way_out(self, point: str) -> Output:
+        """A class, or a value in the units of the file."""
+        if self.target == "classes":
+            return super().way_out(point)
+        units = Scaling(*(part * self.target_unit for part in self.target_scaling))
+        return Values(units, point=point)
 
     def _open(self, path: Path) -> Csv:
         return read_csv(path, names=self.header, separator=self.separator)

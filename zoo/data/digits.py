@@ -4,7 +4,7 @@ import torch
 
 from zoo.data.base import DataModule
 from zoo.data.loader import Split
-from zoo.data.views import IMAGE
+from zoo.preprocessing.views import IMAGE
 
 
 class Digits(DataModule):

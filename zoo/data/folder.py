@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ from zoo.data.checks import at_least, one_of
 from zoo.data.integrity import check_labels
 from zoo.data.loader import Split
 from zoo.data.paths import given, located
-from zoo.data.views import IMAGE
+from zoo.preprocessing.images import BROKEN, FITS, open_image
+from zoo.preprocessing.views import IMAGE
 
-# What PIL raises at files that are not what they should be, besides its own errors.
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, struct.error)
 SHOWN = 5  # of the names of broken files
 
 
@@ -61,7 +59,7 @@ class ImageFolder(DataModule):
         at_least(1, size=size)
         if channels not in (1, 3):
             raise ValueError(f"`channels` must be 3 (colour) or 1 (grey), got {channels!r}")
-        one_of(self.name, ("crop", "stretch"), fit=fit)
+        one_of(self.name, FITS, fit=fit)
         self.path = located(root, path)
         self.test_path = located(root, test_path)
         self.size = size
@@ -110,7 +108,7 @@ class ImageFolder(DataModule):
         broken = []
         for index, file in enumerate(files):
             try:
-                images[index] = open_image(file, self.size, self.channels, self.fit)
+                images[index] = open_image(file, (self.size, self.size), self.channels, self.fit)
             except BROKEN as error:
                 broken.append(f"{file} ({' '.join(str(error).split())})")
         if broken:
@@ -120,37 +118,6 @@ class ImageFolder(DataModule):
                 f"{'; '.join(broken[:SHOWN])}{more}; replace or delete them"
             )
         return images
-
-
-def open_image(file: Path, size: int, channels: int, fit: str) -> np.ndarray:
-    """One image (C, H, W), upright, in grey or colour, of that size.
-
-    Raises:
-        ValueError: if its pixels have no plain meaning as grey or colour.
-        OSError: if it cannot be read; PIL knows further errors for this.
-    """
-    from PIL import Image, ImageOps
-    from torchvision.transforms import functional
-
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(str(error)) from error
-    if image.mode.startswith("I;16"):  # which PIL would cut off at 255
-        image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(
-            f"its pixels are of PIL's mode {image.mode}; save it with 8 bits a channel"
-        )
-    if "transparency" in image.info:
-        image = image.convert("RGBA")  # else PIL warns of palettes
-    image = image.convert("RGB" if channels == 3 else "L")
-    if fit == "crop":
-        image = functional.center_crop(functional.resize(image, [size]), [size, size])
-    else:
-        image = functional.resize(image, [size, size])
-    return np.asarray(image, np.uint8).reshape(size, size, channels).transpose(2, 0, 1)
 
 
 def subfolders(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ from zoo.data.idx import read_idx
 from zoo.data.integrity import check_labels, check_pair
 from zoo.data.loader import Split
 from zoo.data.npz import Arrays
-from zoo.data.views import IMAGE
+from zoo.preprocessing.views import IMAGE
 
 TRAIN, TEST = ("x_train", "y_train"), ("x_test", "y_test")
 

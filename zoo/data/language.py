@@ -15,7 +15,8 @@ from zoo.data.paths import located
 from zoo.data.streams import StreamLoader
 from zoo.data.text_file import check_encoding, read_text
 from zoo.data.tokens import TEXT, TokenData
-from zoo.data.vocabulary import END, UNKNOWN, Vocabulary, words_of_lines
+from zoo.preprocessing import Input, LanguageInput, NextToken, Output
+from zoo.preprocessing.vocabulary import END, UNKNOWN, Vocabulary, words_of_lines
 
 LEVELS = ("char", "word")
 CUTS = (0.90, 0.95)  # where validation and test begin, as shares of one text
@@ -169,6 +170,14 @@ class TextLM(TokenData):
 
     def _tokens(self, text: str) -> str | list[str]:
         return text if self.level == "char" else words_of_lines(text)
+
+    def way_in(self) -> Input:
+        """What is read on from."""
+        return LanguageInput(self.vocabulary.words, level=self.level)
+
+    def way_out(self, point: str) -> Output:
+        """The token that follows."""
+        return NextToken(self.vocabulary.words)
 
     def measure(self) -> dict[str, Any]:
         """The facts, and the mean number of characters of a token, with what separates words."""

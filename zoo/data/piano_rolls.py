@@ -12,7 +12,9 @@ from zoo.data.base import DataModule
 from zoo.data.csv_reader import read_bytes
 from zoo.data.loader import Split
 from zoo.data.paths import given, located
-from zoo.data.views import SEQUENCE
+from zoo.data.scaling import identity
+from zoo.preprocessing import ArrayInput, Frames, Input, Output, Scaling
+from zoo.preprocessing.views import SEQUENCE
 
 
 class PianoRolls(DataModule):
@@ -67,6 +69,16 @@ class PianoRolls(DataModule):
         if len(notes) > 1:
             raise ValueError(f"{path}: pieces of {sorted(notes)} notes; all must have the same")
         return {name: padded(part) for name, part in pieces.items()}
+
+    def way_in(self) -> Input:
+        """Frames of any number of steps."""
+        exact = Scaling(*(part.double() for part in identity()))
+        shape = self.splits["train"].x.shape[1:]
+        return ArrayInput(shape, view=self.view, scaling=exact, any_length=True)
+
+    def way_out(self, point: str) -> Output:
+        """Which notes are likely at the next step."""
+        return Frames()
 
     def baselines(self) -> dict[str, float]:
         """The frame NLL of the test split by how often each note sounds in training.

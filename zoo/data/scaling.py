@@ -1,40 +1,16 @@
 """Affine scaling of inputs and targets, fitted on the training split."""
 
-import functools
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from zoo.preprocessing.affine import Scaling, identity
+
+__all__ = ["SCALINGS", "Scaling", "identity", "standard", "unit"]
+
 SCALINGS = ("standard", "unit", "none")
 CHUNK = 1 << 24  # numbers that are float64 at a time; a training split may not fit into memory so
-
-
-class Scaling(NamedTuple):
-    """x -> (x - shift) / scale; always new memory, so that what is stored stays as it is."""
-
-    shift: Tensor
-    scale: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Scales a batch to float32, on any device."""
-        if x.device != self.shift.device:
-            return _moved(self, x.device)(x)
-        if x.dtype == torch.float32:
-            return (x - self.shift).div_(self.scale)
-        return x.float().sub_(self.shift).div_(self.scale)
-
-
-@functools.lru_cache(maxsize=16)
-def _moved(scaling: Scaling, device: torch.device) -> Scaling:
-    """The same on another device; copied there once, not with every batch."""
-    return Scaling(scaling.shift.to(device), scaling.scale.to(device))
-
-
-def identity() -> Scaling:
-    """Changes nothing but the type."""
-    return Scaling(torch.zeros(()), torch.ones(()))
 
 
 def standard(x: Tensor, channel: int = 1) -> Scaling:

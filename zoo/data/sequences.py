@@ -8,7 +8,7 @@ from torch import Tensor
 
 from zoo.data.checks import at_least, not_negative
 from zoo.data.generated import Generated
-from zoo.data.views import SEQUENCE
+from zoo.preprocessing.views import SEQUENCE
 
 
 class Timeline(NamedTuple):

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from zoo.data.base import DataModule
 from zoo.data.checks import at_least
-from zoo.data.columns import fitted, is_missing, number, scaled
 from zoo.data.csv_reader import Csv, check_separator, read_csv
 from zoo.data.loader import Split
 from zoo.data.paths import located
-from zoo.data.scaling import Scaling
 from zoo.data.sequences import Timeline
-from zoo.data.views import SEQUENCE
+from zoo.preprocessing import Input, Output, Scaling, SeriesInput, Values
+from zoo.preprocessing.columns import fitted, is_missing, number, scaled
+from zoo.preprocessing.views import SEQUENCE
 
 
 class Series(DataModule):
@@ -116,6 +116,7 @@ class Series(DataModule):
         bounds = self._bounds(len(values))
         shift, scale = fitted(values[: bounds["train"][1]], self.scaling)
         rows = scaled(values, shift, scale)
+        self.fitted = (both, len(inputs), [both.index(name) for name in targets], shift, scale)
         x, y = ([both.index(name) for name in part] for part in (inputs, targets))
         self.known = values[:, y]
         self.starts = {name: self._first_rows(name, *ends) for name, ends in bounds.items()}
@@ -177,6 +178,25 @@ class Series(DataModule):
             last = rows[at - 1]
             past, future = past - last[:, None, x], future - last[:, None, y]
         return Split(torch.from_numpy(past), torch.from_numpy(future).flatten(1))
+
+    def way_in(self) -> Input:
+        """The last rows of the columns seen, and of those to forecast."""
+        columns, seen, targets, shift, scale = self.fitted
+        return SeriesInput(
+            columns,
+            seen=seen,
+            targets=targets,
+            window=self.window,
+            shift=shift,
+            scale=scale,
+            relative=self.relative,
+            view=self.view,
+        )
+
+    def way_out(self, point: str) -> Output:
+        """The rows to come."""
+        columns, _, targets, *_ = self.fitted
+        return Values(self.target_scaling, point=point, names=[columns[i] for i in targets])
 
     def baselines(self) -> dict[str, float]:
         """Errors on the test split, in original units, of two forecasts that learn nothing.

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from zoo.data.checks import at_least
+from zoo.data.scaling import identity
 from zoo.data.sequences import GeneratedSequence
-from zoo.data.views import SEQUENCE, one_hot
+from zoo.preprocessing import ArrayInput, Input
+from zoo.preprocessing.views import SEQUENCE, one_hot
 
 
 class Symbols(GeneratedSequence):
@@ -27,6 +29,11 @@ class Symbols(GeneratedSequence):
     def serve(self, x: Tensor) -> Tensor:
         """Symbols in the view: one-hot, or the numbers themselves."""
         return x if self.view == "tokens" else super().serve(x)
+
+    def way_in(self) -> Input:
+        """Symbols by their numbers."""
+        shape = self.splits["train"].x.shape[1:]
+        return ArrayInput(shape, view=self.view, scaling=identity(), symbols=self.vocabulary)
 
     def measure(self) -> dict[str, Any]:
         """The facts; as tokens, a feature is a word of the vocabulary."""

@@ -7,10 +7,15 @@ import torch
 
 from zoo.data.base import DataModule
 from zoo.data.loader import Split
+from zoo.preprocessing import Input, NumberColumn, TableInput
 
 
 class BundledTable(DataModule):
     """A table of numeric columns in one of scikit-learn's bundles."""
+
+    def way_in(self) -> Input:
+        """Rows by the names of their columns."""
+        return TableInput([NumberColumn(name) for name in self.columns], self.input_scaling)
 
     @abstractmethod
     def load(self) -> Any:
@@ -19,6 +24,7 @@ class BundledTable(DataModule):
     def read(self) -> dict[str, Split]:
         """Splits the bunch."""
         bunch = self.load()
+        self.columns = [str(name) for name in bunch.feature_names]
         x, y = torch.from_numpy(bunch.data).float(), torch.from_numpy(bunch.target)
         if self.target == "values":
             return self.carve(x, y.float().unsqueeze(1))

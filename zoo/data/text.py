@@ -14,15 +14,16 @@ from zoo.data.paths import located
 from zoo.data.splits import stratified
 from zoo.data.text_file import FORMATS, Labelled, check_encoding, read_labelled
 from zoo.data.tokens import TokenData
-from zoo.data.vocabulary import PAD, UNKNOWN, Vocabulary, tokenise
+from zoo.preprocessing import Input, TextInput
+from zoo.preprocessing.vocabulary import PAD, UNKNOWN, Vocabulary, tokenise
 
 
 class Text(TokenData):
     """Classes of texts in a table: csv, tsv, or lines of `label sentence` as of the SST.
 
     Texts are lower-cased and cut into words and marks of punctuation, see
-    `zoo.data.vocabulary.tokenise`. The vocabulary is of the training texts alone: "<pad>" is 0,
-    "<unk>" 1. Shorter texts are padded at their end; `lengths` says where.
+    `zoo.preprocessing.vocabulary.tokenise`. The vocabulary is of the training texts alone: "<pad>"
+    is 0, "<unk>" 1. Shorter texts are padded at their end; `lengths` says where.
 
     Args:
         root: where relative paths start; None is the current folder.
@@ -171,6 +172,10 @@ class Text(TokenData):
         # A mask is filled row by row, just as the texts follow each other.
         x[torch.arange(self.longest) < lengths[:, None]] = numbers
         return Split(x, y, lengths=lengths)
+
+    def way_in(self) -> Input:
+        """Texts by their words."""
+        return TextInput(self.vocabulary.words, max_length=self.max_length)
 
     def describe(self) -> str:
         """The data set in one line, for a person."""

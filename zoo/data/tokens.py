@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from zoo.data.base import DataModule
-from zoo.data.views import Kind, as_is
-from zoo.data.vocabulary import Vocabulary
+from zoo.preprocessing.views import Kind, as_is
+from zoo.preprocessing.vocabulary import Vocabulary
 
 TEXT = Kind(1, "texts of up to {0} tokens", {"tokens": as_is, "sequence": as_is}, medium="tokens")
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.columns import is_missing, number, numbers
 from zoo.data.csv_reader import read_text
+from zoo.preprocessing.columns import is_missing, number, numbers
 
 
 class Sequences(NamedTuple):

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from zoo.data.base import DataModule
-from zoo.data.columns import fitted, scaled
 from zoo.data.loader import Split
 from zoo.data.paths import given, located
 from zoo.data.ts_reader import Sequences, read_ts, read_tsv
-from zoo.data.views import SEQUENCE
+from zoo.preprocessing import ArrayInput, Input, Scaling
+from zoo.preprocessing.columns import fitted, scaled
+from zoo.preprocessing.views import SEQUENCE
 
 READERS = {".tsv": read_tsv, ".ts": read_ts}
 
@@ -82,6 +83,7 @@ class UCR(DataModule):
             )
         chosen = [train.samples[i] for i in parts["train"].x.tolist()]
         shift, scale = fitted(np.concatenate(chosen), self.scaling)
+        self.fitted = Scaling(torch.from_numpy(shift), torch.from_numpy(scale))
         one_length = {len(sample) for sample in (*train.samples, *test.samples)} == {steps}
 
         def padded(samples: list[np.ndarray], y: Tensor) -> Split:
@@ -96,6 +98,12 @@ class UCR(DataModule):
             for name, part in parts.items()
         }
         return {**splits, "test": padded(test.samples, labels[1])}
+
+    def way_in(self) -> Input:
+        """Sequences of one length, or of any."""
+        train = self.splits["train"]
+        ragged = train.lengths is not None
+        return ArrayInput(train.x.shape[1:], view=self.view, scaling=self.fitted, any_length=ragged)
 
     def _ids(self, part: Sequences, source: Path) -> Tensor:
         known = {label: index for index, label in enumerate(self.class_names or ())}

@@ -18,7 +18,7 @@ from zoo.lit.running import RunningMeans
 from zoo.lit.shortcuts import Shortcuts
 from zoo.lit.trainer import prepare
 from zoo.losses import Loss
-from zoo.regularization import Constraint, Penalty, decay_groups
+from zoo.regularization import Constraint, Penalty, decay_groups, scale_rates
 
 
 class Batch(Protocol):
@@ -57,6 +57,10 @@ class LitModel(Shortcuts):
         metrics: what to report beside the loss, by name.
         optimizer: makes an optimizer from parameter groups.
         scheduler: makes Lightning's scheduler config from (optimizer, total_steps, epochs).
+
+    Attributes:
+        recipe: how to build the net again; stored in checkpoints.
+        lr_decay: how much slower each stage of the net learns than the one after it.
     """
 
     reconstructs: ClassVar[bool] = False  # whether the target is the input
@@ -92,7 +96,8 @@ class LitModel(Shortcuts):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.means = {stage: RunningMeans() for stage in ("train", "val", "test", "interval")}
-        self.recipe: dict[str, Any] = {}  # how to build the net again; stored in checkpoints
+        self.recipe: dict[str, Any] = {}
+        self.lr_decay = 1.0
 
     @abstractmethod
     def predict(self, batch: Batch) -> Prediction:
@@ -213,7 +218,8 @@ class LitModel(Shortcuts):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with no decay on biases and norms, and its schedule over the whole run."""
-        optimizer = self.optimizer(decay_groups(self.net))
+        optimizer = self.optimizer(decay_groups(self.net, lr_decay=self.lr_decay))
+        scale_rates(optimizer)
         if self.trainer.gradient_clip_val is not None:
             # A fused one offers to unscale the gradients of mixed precision inside its step; they
             # would be clipped too early, which Lightning refuses.

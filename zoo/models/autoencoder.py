@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -55,6 +55,22 @@ class EncoderDecoder(Net):
         self.decoder = decoder
         self.output = activation_layer(output)
 
+    def stages(self) -> dict[str, nn.Module]:
+        """Those of the encoder, "encoder.code", and those of the decoder, as "decoder.…".
+
+        What an encoder and a classifier have in common has the same name, after "encoder.".
+        """
+        # The code of some has an activation, behind the encoder.
+        encoder: Any = self.encoder[0] if isinstance(self.encoder, nn.Sequential) else self.encoder
+        decoder: Any = self.decoder
+        stages = encoder.stages()
+        code = stages.pop("head")
+        return {
+            **{f"encoder.{name}": stage for name, stage in stages.items()},
+            "encoder.code": code,
+            **{f"decoder.{name}": untied(stage) for name, stage in decoder.stages().items()},
+        }
+
     def decode(self, code: Tensor) -> Tensor:
         """The images (B, ...) of the codes (B, latent)."""
         check_input("code", code, self.latent)
@@ -68,9 +84,13 @@ class ReconstructingNet(EncoderDecoder):
         """The codes (B, latent) of a batch."""
         return self.encoder(x)
 
+    def features(self, x: Tensor) -> Tensor:
+        """The codes (B, latent) of a batch."""
+        return self.encode(x)
+
     def forward(self, x: Tensor) -> Reconstruction:
         """Encode a batch and decode it again."""
-        code = self.encode(x)  # (B, latent)
+        code = self.features(x)  # (B, latent)
         image = self.decode(code).reshape(x.shape)  # (B, ...)
         return Reconstruction(image, code)
 
@@ -87,6 +107,16 @@ class TransposedLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Multiply by the transposed weights and add the bias."""
         return F.linear(x, self.weight.t(), self.bias)
+
+
+def untied(stage: nn.Module) -> nn.Module:
+    """A stage of a decoder without the weights that belong to the encoder's."""
+    if isinstance(stage, TransposedLinear):
+        own = {} if stage.bias is None else {"bias": stage.bias}
+        return nn.ParameterDict(own)
+    if isinstance(stage, nn.Sequential) and isinstance(stage[0], TransposedLinear):
+        return nn.ModuleList([untied(stage[0]), *stage[1:]])
+    return stage
 
 
 def tie(decoder: FNN, encoder: FNN) -> None:
@@ -120,6 +150,7 @@ class Autoencoder(ReconstructingNet):
 
     Shapes:
         x (B, ...) -> image (B, ...), code (B, latent), where ... flattens to in_features
+        features: x -> (B, latent), the code
         decode: code (B, latent) -> image (B, in_features)
 
     Raises:

@@ -19,6 +19,7 @@ from zoo.models.layers import (
     conv_layers,
     dropout_layers,
     initialise,
+    stages_of,
 )
 from zoo.models.net import Net
 
@@ -71,6 +72,7 @@ class CNN(Net):
 
     Shapes:
         x (B, C, H, W) or (B, C, T) -> (B, out_features)
+        features: x -> (B, channels[-1]), with head="flatten" times the size of the last maps
 
     Raises:
         ValueError: an argument is out of range, in_shape is too small for the poolings, or x does
@@ -128,11 +130,21 @@ class CNN(Net):
         features = channels[-1] * (1 if self.average else math.prod(sizes))
         self.head = initialise(nn.Linear(features, out_features, bias=bias), init, std=init_std)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Compute the outputs of a batch of images or sequences."""
+    def stages(self) -> dict[str, nn.Module]:
+        """stage1, stage2, …, one for each entry of `channels`, and head."""
+        return {**stages_of(self.layers, (nn.Conv1d, nn.Conv2d), "stage"), "head": self.head}
+
+    def features(self, x: Tensor) -> Tensor:
+        """The last maps of a batch of images or sequences, averaged over space or flattened."""
         check_input("x", x, *self.sizes)
         x = self.layers(x)  # (B, C', H', W') or (B, C', T')
-        x = x.flatten(2).mean(2) if self.average else x.flatten(1)  # (B, C') or (B, C' * H' * W')
+        return (
+            x.flatten(2).mean(2) if self.average else x.flatten(1)
+        )  # (B, C') or (B, C' * H' * W')
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the outputs of a batch of images or sequences."""
+        x = self.features(x)  # (B, F)
         return self.head(x)  # (B, out_features)
 
 
@@ -157,6 +169,7 @@ class LeNet5(Net):
 
     Shapes:
         x (B, C, H, W) -> (B, out_features)
+        features: x -> (B, 84)
 
     Raises:
         ValueError: an argument is out of range, or x is not of in_shape.
@@ -194,8 +207,18 @@ class LeNet5(Net):
         )
         self.head = initialise(nn.Linear(84, out_features), "kaiming")
 
+    def stages(self) -> dict[str, nn.Module]:
+        """c1, c3, c5, f6, as the paper's layers with weights are called, and head."""
+        layers = stages_of(self.layers, (nn.Conv2d, nn.Linear), "")
+        names = ("c1", "c3", "c5", "f6")
+        return {**dict(zip(names, layers.values(), strict=True)), "head": self.head}
+
+    def features(self, x: Tensor) -> Tensor:
+        """What layer F6 makes of a batch of images."""
+        check_input("x", x, *self.in_shape)
+        return self.layers(x)  # (B, 84)
+
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs of a batch of images."""
-        check_input("x", x, *self.in_shape)
-        x = self.layers(x)  # (B, 84)
+        x = self.features(x)  # (B, 84)
         return self.head(x)  # (B, out_features)

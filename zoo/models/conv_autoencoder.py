@@ -18,6 +18,7 @@ from zoo.models.layers import (
     check_sizes,
     conv_layers,
     initialise,
+    stages_of,
 )
 
 
@@ -62,6 +63,10 @@ class ConvEncoder(nn.Module):
         self.layers = nn.Sequential(*layers)
         features = channels[-1] * math.prod(sizes_down(in_shape[1:], len(channels))[-1])
         self.head = initialise(nn.Linear(features, out_features), "kaiming")
+
+    def stages(self) -> dict[str, nn.Module]:
+        """stage1, stage2, …, as in `zoo.models.CNN`, and head."""
+        return {**stages_of(self.layers, (nn.Conv2d,), "stage"), "head": self.head}
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute one vector for each image of a batch."""
@@ -110,6 +115,10 @@ class ConvDecoder(nn.Module):
         layers += [nn.Upsample(larger.pop()), initialise(last, "kaiming")]
         self.layers = nn.Sequential(*layers)
 
+    def stages(self) -> dict[str, nn.Module]:
+        """linear, and stage1, stage2 and so on up to the image."""
+        return {"linear": self.head, **stages_of(self.layers, (nn.Conv2d,), "stage")}
+
     def forward(self, code: Tensor) -> Tensor:
         """Compute the logits of an image for each code of a batch."""
         x = self.head(code).unflatten(1, self.small_shape)  # (B, channels[-1], H', W')
@@ -133,6 +142,7 @@ class ConvAutoencoder(ReconstructingNet):
 
     Shapes:
         x (B, C, H, W) -> image (B, C, H, W), code (B, latent)
+        features: x -> (B, latent), the code
         decode: code (B, latent) -> image (B, C, H, W)
 
     Raises:

@@ -12,6 +12,7 @@ from zoo.models.layers import (
     dropout_layers,
     initialise,
     norm_layers,
+    stages_of,
 )
 from zoo.models.net import Net
 
@@ -37,6 +38,7 @@ class FNN(Net):
 
     Shapes:
         x (B, ...) -> (B, out_features), where ... flattens to in_features
+        features: x -> (B, hidden[-1]), or without hidden layers (B, in_features)
 
     Raises:
         ValueError: an argument is out of range, or x does not flatten to in_features.
@@ -76,13 +78,21 @@ class FNN(Net):
         self.layers = nn.Sequential(*layers)
         self.head = initialise(nn.Linear(width, out_features, bias=bias), init, std=init_std)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Compute the outputs of a batch, whose samples may have any shape of in_features."""
+    def stages(self) -> dict[str, nn.Module]:
+        """hidden1, hidden2, …, head."""
+        return {**stages_of(self.layers, (nn.Linear,), "hidden"), "head": self.head}
+
+    def features(self, x: Tensor) -> Tensor:
+        """The last hidden layer of a batch, whose samples may have any shape of in_features."""
         if x.ndim < 2 or x.shape[1:].numel() != self.in_features:
             raise ValueError(
                 f"`x` must be of shape (B, ...) with {self.in_features} features a sample "
                 f"(`in_features`), got {x.shape[1:].numel()} in {tuple(x.shape)}"
             )
         x = x.flatten(1)  # (B, in_features)
-        x = self.layers(x)  # (B, hidden[-1])
+        return self.layers(x)  # (B, hidden[-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the outputs of a batch, whose samples may have any shape of in_features."""
+        x = self.features(x)  # (B, hidden[-1])
         return self.head(x)  # (B, out_features)

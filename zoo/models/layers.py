@@ -1,7 +1,9 @@
 """Parts that two or more families share: argument checks, activations, initialisation, blocks."""
 
+import difflib
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import TypeVar
 
@@ -43,6 +45,13 @@ def check_choice(name: str, value: str | None, choices: Iterable[str | None]) ->
     allowed = list(choices)
     if value not in allowed:
         raise ValueError(f"`{name}` must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def nearest(word: object, names: Iterable[str]) -> str:
+    """The end of an error message about a name: the nearest of those that are there, then all."""
+    known = list(names)
+    near = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
+    return (f"; did you mean {near[0]!r}?" if near else ".") + f" There are: {', '.join(known)}"
 
 
 def check_size(name: str, value: int) -> None:
@@ -165,6 +174,24 @@ def dropout_layers(dropout: float, activation: str) -> list[nn.Module]:
         return []
     # Alpha dropout keeps the mean and variance that make selu normalise itself (Klambauer 2017).
     return [nn.AlphaDropout(dropout) if activation == "selu" else nn.Dropout(dropout)]
+
+
+def stages_of(
+    layers: nn.Sequential, kinds: tuple[type[nn.Module], ...], name: str
+) -> dict[str, nn.Module]:
+    """The stages of a stack of layers, as name1, name2 and so on.
+
+    Args:
+        layers: the stack, whose modules the stages hold.
+        kinds: what a stage begins with; what comes before the first one belongs to it.
+        name: of them all.
+    """
+    found = [i for i, layer in enumerate(layers) if isinstance(layer, kinds)]
+    edges = [0, *found[1:], len(layers)] if found else []
+    return {
+        f"{name}{number}": nn.Sequential(*list(layers)[start:end])
+        for number, (start, end) in enumerate(pairwise(edges), start=1)
+    }
 
 
 def conv_layers(

@@ -43,6 +43,7 @@ class LSTM(RecurrentNet):
         -> output (B, out_features), or (B, T, out_features) with readout="every"
         -> state (h, c), each (num_layers * D, B, H)
         -> hidden (B, T, D * H)
+        features: as x -> (B, D * H), or (B, T, D * H) with readout="every"
 
     Raises:
         ValueError: an argument is out of range, x has other sizes, or a length is not in 1..T.

@@ -100,6 +100,38 @@ class RecurrentNet(Net):
         self.dropout = nn.Dropout(dropout)
         self.head = initialise(nn.Linear(self.directions * hidden_size, out_features), "xavier")
 
+    def stages(self) -> dict[str, nn.Module]:
+        """embed, if there is an embedding, layer1, layer2, …, head.
+
+        The layers are one module: dropout between them goes on until the last of them is frozen.
+        """
+        layers: dict[str, nn.Module] = {
+            f"layer{i + 1}": nn.ParameterDict(
+                {
+                    name.replace(f"_l{i}", ""): parameter
+                    for name, parameter in self.recurrent.named_parameters()
+                    if name.removesuffix("_reverse").endswith(f"_l{i}")
+                }
+            )
+            for i in range(self.recurrent.num_layers)
+        }
+        embed = {} if isinstance(self.embed, nn.Identity) else {"embed": self.embed}
+        return {**embed, **layers, "head": nn.ModuleList([self.dropout, self.head])}
+
+    def _hold(self) -> None:
+        super()._hold()
+        if self.frozen >= len(self.stages()) - 1:
+            self.recurrent.eval()
+
+    def features(
+        self, x: Tensor, state: State | None = None, lengths: Tensor | None = None
+    ) -> Tensor:
+        """What the head reads: (B, D * H), or (B, T, D * H) with readout="every".
+
+        The arguments are those of `forward`.
+        """
+        return self.run(x, state, lengths)[0]
+
     def forward(
         self, x: Tensor, state: State | None = None, lengths: Tensor | None = None
     ) -> Recurrence:
@@ -114,6 +146,14 @@ class RecurrentNet(Net):
         Raises:
             ValueError: x has other sizes, or a length is not in 1..T.
         """
+        features, state, hidden = self.run(x, state, lengths)
+        output = self.head(features)  # (B, out_features), or (B, T, out_features)
+        return Recurrence(output, state, hidden)
+
+    def run(
+        self, x: Tensor, state: State | None, lengths: Tensor | None
+    ) -> tuple[Tensor, State, Tensor]:
+        """What the head reads, the last state, and the hidden states at every step."""
         check_input("x", x, *self.sizes)
         x = self.embed(x)  # (B, T, F)
         if lengths is None:
@@ -124,8 +164,7 @@ class RecurrentNet(Net):
             packed, state = self.steps(packed, state)
             hidden, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
         features = self.read(hidden, state, lengths)  # (B, D * H), or (B, T, D * H)
-        output = self.head(self.dropout(features))  # (B, out_features), or (B, T, out_features)
-        return Recurrence(output, state, hidden)
+        return self.dropout(features), state, hidden
 
     def steps(self, x: Any, state: State | None) -> tuple[Any, State]:
         """All layers over all steps of a tensor or a packed sequence.

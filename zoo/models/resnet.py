@@ -63,6 +63,7 @@ class ResNet(Net):
 
     Shapes:
         x (B, in_channels, H, W) -> (B, out_features), for any H and W
+        features: x -> (B, 4 * width)
 
     Raises:
         ValueError: an argument is out of range, or x has other channels.
@@ -90,10 +91,20 @@ class ResNet(Net):
         self.blocks = nn.Sequential(*blocks)
         self.head = initialise(nn.Linear(channels, out_features), "kaiming")
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Compute the outputs of a batch of images."""
+    def stages(self) -> dict[str, nn.Module]:
+        """stem, stage1, stage2, stage3, head."""
+        blocks, n = list(self.blocks), len(self.blocks) // 3
+        stages = {f"stage{i + 1}": nn.Sequential(*blocks[i * n : (i + 1) * n]) for i in range(3)}
+        return {"stem": self.stem, **stages, "head": self.head}
+
+    def features(self, x: Tensor) -> Tensor:
+        """The last maps of a batch of images, averaged over space."""
         check_input("x", x, self.in_channels, "H", "W")
         x = self.stem(x)  # (B, width, H, W)
         x = self.blocks(x)  # (B, 4 * width, H / 4, W / 4)
-        x = x.mean(dim=(2, 3))  # (B, 4 * width)
+        return x.mean(dim=(2, 3))  # (B, 4 * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the outputs of a batch of images."""
+        x = self.features(x)  # (B, 4 * width)
         return self.head(x)  # (B, out_features)

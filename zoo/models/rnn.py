@@ -33,6 +33,7 @@ class RNN(RecurrentNet):
         -> output (B, out_features), or (B, T, out_features) with readout="every"
         -> state (num_layers * D, B, H)
         -> hidden (B, T, D * H)
+        features: as x -> (B, D * H), or (B, T, D * H) with readout="every"
 
     Raises:
         ValueError: an argument is out of range, x has other sizes, or a length is not in 1..T.
@@ -100,6 +101,7 @@ class GRU(RecurrentNet):
         -> output (B, out_features), or (B, T, out_features) with readout="every"
         -> state (num_layers * D, B, H)
         -> hidden (B, T, D * H)
+        features: as x -> (B, D * H), or (B, T, D * H) with readout="every"
 
     Raises:
         ValueError: an argument is out of range, x has other sizes, or a length is not in 1..T.

@@ -13,6 +13,7 @@ def generate(
     steps: int,
     *,
     temperature: float = 1.0,
+    top_k: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Draw the tokens that follow a prompt: each is fed back to predict the next (Graves 2013).
@@ -25,6 +26,7 @@ def generate(
         steps: how many tokens to draw.
         temperature: divides the logits: below 1 bolder towards the likely ones, 0 always the most
             likely one, above 1 wilder.
+        top_k: draw from so many of the likeliest tokens alone (Fan 2018); None draws from all.
         generator: of the random numbers; None takes torch's own.
 
     Returns:
@@ -41,19 +43,28 @@ def generate(
         raise ValueError(
             f"`steps` must be at least 1 and `temperature` at least 0, got {steps}, {temperature}"
         )
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"`top_k` must be at least 1, or None, got {top_k}")
     training = net.training
     net.eval()
     x, state, drawn = prompt.long(), None, []
     for _ in range(steps):
         output, state, _ = net(x, state)
         logits = output[:, -1] if output.ndim == 3 else output  # (B, V)
-        x = _draw(logits, temperature, generator)  # (B, 1)
+        x = _draw(logits, temperature, top_k, generator)  # (B, 1)
         drawn.append(x)
     net.train(training)
     return torch.cat(drawn, dim=1)
 
 
-def _draw(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
+def _draw(
+    logits: Tensor, temperature: float, top_k: int | None, generator: torch.Generator | None
+) -> Tensor:
+    """One token (B, 1) for each row of logits (B, V)."""
     if temperature == 0:
         return logits.argmax(-1, keepdim=True)
-    return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
+    if top_k is None or top_k >= logits.shape[-1]:
+        return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
+    likeliest, tokens = logits.topk(top_k)  # (B, top_k), the likeliest first
+    place = torch.multinomial((likeliest / temperature).softmax(-1), 1, generator=generator)
+    return tokens.gather(-1, place)  # (B, 1)

@@ -38,6 +38,10 @@ class VariationalNet(EncoderDecoder):
         mean, log_variance = self.encoder(x).chunk(2, dim=1)
         return mean, log_variance
 
+    def features(self, x: Tensor) -> Tensor:
+        """The means (B, latent) of a batch's codes."""
+        return self.encode(x)[0]
+
     def forward(self, x: Tensor, *, sample: bool | None = None) -> VariationalReconstruction:
         """Encode a batch, draw its codes, and decode them.
 
@@ -85,6 +89,7 @@ class VAE(VariationalNet):
     Shapes:
         x (B, ...) -> image and logits (B, ...), code, mean and log_variance (B, latent), where ...
             flattens to in_features
+        features: x -> (B, latent), the mean
         decode: code (B, latent) -> image (B, in_features)
         sample: count -> image (count, in_features)
 
@@ -126,6 +131,7 @@ class ConvVAE(VariationalNet):
 
     Shapes:
         x (B, C, H, W) -> image and logits (B, C, H, W), code, mean and log_variance (B, latent)
+        features: x -> (B, latent), the mean
         decode: code (B, latent) -> image (B, C, H, W)
         sample: count -> image (count, C, H, W)
 

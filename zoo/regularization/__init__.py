@@ -1,7 +1,7 @@
 """Penalties added to the loss, constraints applied after a step, and which parameters decay."""
 
 from zoo.regularization.activations import Activity, Contractive, KLSparsity, TemporalActivation
-from zoo.regularization.base import Constraint, Penalty, decay_groups, weights
+from zoo.regularization.base import Constraint, Penalty, decay_groups, scale_rates, weights
 from zoo.regularization.parameters import L1, L2, ElasticNet, MaxNorm
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "Penalty",
     "TemporalActivation",
     "decay_groups",
+    "scale_rates",
     "weights",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 NORMS = (
     nn.modules.batchnorm._NormBase,  # batch and instance norm in any number of dimensions
@@ -53,15 +54,44 @@ def weights(net: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
             yield name, parameter
 
 
-def decay_groups(net: nn.Module) -> list[dict[str, Any]]:
+def decay_groups(net: nn.Module, *, lr_decay: float = 1.0) -> list[dict[str, Any]]:
     """Group the parameters so that an optimizer's weight decay spares biases and norms.
 
+    Args:
+        net: the network; `lr_decay` asks for its `stages()`, from the input to the head.
+        lr_decay: how much slower each stage learns than the one after it: discriminative learning
+            rates (Howard & Ruder 2018, who have 1 / 2.6). A group's share of the optimizer's rate
+            is its "lr_scale", which `scale_rates` applies.
+
     Returns:
-        Two groups: the weights, which take the optimizer's `weight_decay`, and the rest, at 0.
+        Two groups: the weights, which take the optimizer's `weight_decay`, and the rest, at 0; with
+        an `lr_decay` as many for each stage, the head first.
+
+    Raises:
+        ValueError: `lr_decay` is not in (0, 1], or the net does not say what its stages are.
     """
+    check_in("(0, 1]", "lr_decay", lr_decay)
     decayed = dict(weights(net))
-    rest = [p for name, p in net.named_parameters() if name not in decayed]
-    return [{"params": list(decayed.values())}, {"params": rest, "weight_decay": 0.0}]
+    if lr_decay == 1:
+        rest = [p for name, p in net.named_parameters() if name not in decayed]
+        return [{"params": list(decayed.values())}, {"params": rest, "weight_decay": 0.0}]
+    if not hasattr(net, "stages"):
+        raise ValueError(f"`lr_decay` needs a net that has stages, got {type(net).__name__}")
+    stages: Any = net.stages
+    ids, groups = {id(p) for p in decayed.values()}, []
+    for place, stage in enumerate(reversed(stages().values())):
+        own, scale = list(stage.parameters()), {"lr_scale": lr_decay**place}
+        groups += [
+            {"params": [p for p in own if id(p) in ids], **scale},
+            {"params": [p for p in own if id(p) not in ids], "weight_decay": 0.0, **scale},
+        ]
+    return [group for group in groups if group["params"]]
+
+
+def scale_rates(optimizer: Optimizer) -> None:
+    """Let each group learn at its share of the rate; once, before a schedule takes the rates up."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["lr"] * group.get("lr_scale", 1.0)
 
 
 def check_in(interval: str, name: str, value: float) -> None:

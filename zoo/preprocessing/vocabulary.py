@@ -50,7 +50,17 @@ class Vocabulary:
         ranked = sorted(counts, key=lambda token: (-counts[token], token))
         kept = [token for token in ranked if counts[token] >= min_count][:max_words]
         self.specials = tuple(specials)
-        self.words = [*specials, *kept]
+        self._number([*specials, *kept])
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> "Vocabulary":
+        """The one that has these words, in the order of their numbers; "<unk>" is one of them."""
+        vocabulary = cls(())
+        vocabulary._number(list(words))
+        return vocabulary
+
+    def _number(self, words: list[str]) -> None:
+        self.words = words
         self.numbers = {token: number for number, token in enumerate(self.words)}
         self.unknown = self.numbers[UNKNOWN]
 

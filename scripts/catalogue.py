@@ -1,0 +1,3 @@
+from zoo.catalogue import main
+
+main()

@@ -1,0 +1,3 @@
+from zoo.prediction import main
+
+main()
