@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import torch
 from torch import nn
 
-from zoo.assembly import CheckpointError, assemble
+from zoo.assembly import CheckpointError, assemble, check_tree, short
 from zoo.files import damage
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ DAMAGED = (
     TypeError,
     AttributeError,
     AssertionError,
+    ArithmeticError,
 )
 NET = "net."  # where a training module keeps its net
 
@@ -217,21 +218,28 @@ def read(file: Path) -> dict[str, Any]:
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "it holds more than tensors and plain values"
         raise CheckpointError(f"{file} is damaged or not a checkpoint ({reason[:100]})") from error
     recipe = checkpoint.get("zoo") if isinstance(checkpoint, dict) else None
     if not isinstance(recipe, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise CheckpointError(f"{file} is not a checkpoint of the zoo: it has no recipe")
     if not isinstance(recipe.get("config"), dict):
         raise CheckpointError(f"{file} is not a whole checkpoint of the zoo: it has no config")
-    if recipe.get("format") not in range(1, FORMAT + 1):
+    number = recipe.get("format")
+    if type(number) is not int or number not in range(1, FORMAT + 1):
         raise CheckpointError(
-            f"{file} has format {recipe.get('format')!r}; this version reads 1 to {FORMAT}"
+            f"{file} has format {short(number)}; this version reads 1 to {FORMAT}"
         )
+    for part in ("config", "preprocessing"):
+        check_tree([recipe.get(part)], file, part)
     return checkpoint
 
 
 def recipe(
-    net: Mapping[str, Any], config: Mapping[str, Any], preprocessing: dict[str, Any] | None = None
+    net: Mapping[str, Any],
+    config: Mapping[str, Any],
+    preprocessing: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a checkpoint carries: how to build the net, and the resolved config of its run.
 

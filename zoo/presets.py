@@ -28,7 +28,7 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     return fnmatch.filter(names, pattern)
 
 
-def create_model(name: str, *, pretrained: str | None = None, **arguments: Any) -> nn.Module:
+def create_model(name: str, /, *, pretrained: str | None = None, **arguments: Any) -> nn.Module:
     """Build the net of a preset, with some of its arguments replaced.
 
     Args:

@@ -53,6 +53,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("table", {"input": "t.csv", "samples": 3}, "input and samples are two commands"),
     ("table", {"input": "nowhere.csv"}, "there is no input nowhere.csv"),
     ("texts", {"input": "a good film"}, 'a text itself is text="…"'),
+    ("texts", {"input": "a good film " * 100}, 'a text itself is text="…"'),
     # What it is.
     ("table", {"input": "pictures"}, "pictures does not suit: this model reads rows of csv files"),
     ("table", {"input": "wide.npy"}, "wide.npy does not suit: this model reads rows of csv files"),
@@ -104,7 +105,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("table", {"input": "t.csv", "format": "xml"}, "`format` must be one of csv, json"),
     ("table", {"input": "t.csv", "output": "no/a.csv"}, "there is no folder no"),
     ("table", {"input": "t.csv", "output": "empty"}, "output=empty is a folder"),
-    ("table", {"input": "t.csv", "output": "./t.csv"}, "output=t.csv is the input"),
+    ("table", {"input": "t.csv", "output": "./t.csv"}, "output=./t.csv is the input"),
     ("table", {"input": "t.csv", "output": "a.npz"}, "an .npz file is for arrays of numbers"),
     ("series", {"input": "gap.csv", "plot": "a.jpg"}, "`plot` must end in .png"),
     ("language", {"prompt": "a", "output": "a.csv"}, "output=a.csv must end in .txt"),

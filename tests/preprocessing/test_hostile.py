@@ -190,7 +190,7 @@ def test_no_odd_value_gets_further_than_a_sentence(name: str) -> None:
         ),
         *((key, kind) for key in ("scale", "limit") for kind in ("fraction", "huge")),
         *((key, "none") for key in ("median", "quantiles", "symbols")),
-        *((key, "truth") for key in ("indicator", "relative", "any_length")),
+        *((key, "truth") for key in ("indicator", "relative", "any_length", "exact")),
         ("targets", "zero"),
     }
     assert set(accepted) <= free, set(accepted) - free

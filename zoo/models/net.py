@@ -132,4 +132,5 @@ class Net(nn.Module):
 def _plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(entry) for entry in value]
-    return value
+    # A size that numpy counted is a number of Python.
+    return value.item() if getattr(value, "ndim", None) == 0 else value

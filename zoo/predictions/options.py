@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
-from pathlib import Path
 from typing import NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
@@ -137,22 +137,22 @@ def check_numbers(wish: Asked) -> None:
 
 def check_files(wish: Asked) -> None:
     """Raises ConfigError for an input that is not there, and for results that have no place."""
-    source = None if wish.input in (None, STDIN) else Path(str(wish.input))
-    if source is not None and not source.exists():
-        more = '; a text itself is text="…"' if " " in str(source) else ""
-        raise ConfigError(f"there is no input {source}{more}")
-    if wish.plot is not None and Path(wish.plot).suffix.lower() != ".png":
+    source = None if wish.input in (None, STDIN) else str(wish.input)
+    # Those of os.path know what to do with a name that is no name, such as a long text.
+    if source is not None and not os.path.exists(source):
+        more = '; a text itself is text="…"' if " " in source else ""
+        raise ConfigError(f"there is no input {source[:100]}{more}")
+    if wish.plot is not None and not wish.plot.lower().endswith(".png"):
         raise ConfigError(f"`plot` must end in .png, got {wish.plot!r}")
-    results = {"output": wish.output, "plot": wish.plot}
-    for name, result in results.items():
-        if result is None or result == STDOUT:
+    for name, file in (("output", wish.output), ("plot", wish.plot)):
+        if file is None or file == STDOUT:
             continue
-        file = Path(result)
-        if file.is_dir():
+        folder = os.path.dirname(file)
+        if os.path.isdir(file):
             raise ConfigError(f"{name}={file} is a folder; name a file in it")
-        if not file.parent.is_dir():
-            raise ConfigError(f"{name}={file}: there is no folder {file.parent}")
-        if source is not None and file.exists() and file.samefile(source):
+        if folder and not os.path.isdir(folder):
+            raise ConfigError(f"{name}={file}: there is no folder {folder}")
+        if source is not None and os.path.exists(file) and os.path.samefile(file, source):
             raise ConfigError(f"{name}={file} is the input; name another file")
     if wish.task in ("input", "text"):
         try:
@@ -175,7 +175,7 @@ def origin(wish: Asked, kind: str) -> str:
         return "arrays"
     if kind == "image" and path != STDIN and not name.endswith((*TABLES, ".txt", ".json")):
         return "images"
-    if kind == "image" or name.endswith(ARRAYS) or Path(path).is_dir():
+    if kind == "image" or name.endswith(ARRAYS) or os.path.isdir(path):
         what = "the standard input" if path == STDIN else path
         raise ConfigError(f"{what} does not suit: this model reads {READS[kind]}")
     if kind == "text" and not (name.endswith(TABLES) or wish.column):
