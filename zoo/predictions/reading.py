@@ -15,6 +15,7 @@ from zoo.predictions.rows import Row, Table, opened
 from zoo.predictions.source import Sample, Source, arrays, images, lines, rows
 from zoo.preprocessing import ArrayInput, ImageInput, Input, SeriesInput, TableInput
 from zoo.preprocessing.columns import is_missing, number
+from zoo.preprocessing.images import BROKEN
 
 COLUMN = "text"  # of a csv file, where nobody says which one holds the texts
 
@@ -53,7 +54,7 @@ def inverted(source: Source, input: Input) -> Source:
         for sample in source.samples:
             try:
                 stored = input.stored(sample.raw)
-            except (OSError, ValueError) as error:
+            except BROKEN as error:
                 reason = " ".join(str(error).split())
                 yield sample._replace(raw=None, flaw=f" cannot be read: {reason}")
             else:
