@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,11 @@ from zoo.signals import Signals, Stopped
 FAILED = 1
 FULL_ERROR = "HYDRA_FULL_ERROR"
 # Keys whose value is a folder or file as a shell completes it, or several words with commas.
-PATHS = ("resume", "checkpoint", "runs", "by", "columns", "out")
+PATHS = (
+    *("resume", "checkpoint", "runs", "by", "columns", "out"),
+    *("input", "output", "plot", "column"),
+)
+TEXTS = ("prompt", "text", "separator")  # whose value is what was typed, whatever is in it
 
 
 def command(name: str, task: Callable[[DictConfig], Any]) -> None:
@@ -89,9 +94,11 @@ def full_error(on: bool) -> Iterator[None]:
 def quoted(word: str) -> str:
     """The word as Hydra reads it: a job's folder has signs in its name that mean something."""
     key, _, value = word.partition("=")
-    if key not in PATHS or not value or value[0] in "'\"$" or value == "null":
+    as_it_is = key in PATHS and value and value[0] not in "'\"$" and value != "null"
+    if not (as_it_is or key in TEXTS):
         return word
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    # Hydra takes a backslash for itself, except before a quote.
+    escaped = re.sub(r'(\\*)("|\Z)', lambda m: 2 * m[1] + (m[2] and '\\"'), value)
     return f'{key}="{escaped}"'
 
 
