@@ -144,7 +144,7 @@ class Predictor:
         device = next(self.net.parameters()).device
         with evaluating(self.net):
             drawn = self.net.sample(count, generator=torch.Generator(device).manual_seed(seed))
-        return gives.scaling.back(drawn.reshape(count, *gives.shape).cpu()).numpy()
+        return gives.back(drawn.cpu()).numpy()
 
 
 def predict(

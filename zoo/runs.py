@@ -22,6 +22,7 @@ from zoo.config import ConfigError, fill, plain, run_folder, trusted
 from zoo.cost import parameters
 from zoo.files import whole
 from zoo.lit.logger import TensorBoard
+from zoo.losses import BinaryCrossEntropy, GaussianNLL, Loss
 from zoo.models import Torchvision
 from zoo.partners import check_targets, follow_target
 from zoo.report import print_cost, print_table, say, shown, write_metrics
@@ -129,9 +130,9 @@ def fill_memory(cfg: DictConfig, trainer: pl.Trainer, module: LitModel, data: Da
 def announce(cfg: DictConfig, data: DataModule, module: LitModel, trainer: pl.Trainer) -> None:
     """Say what is about to run; keep its config as a file, in TensorBoard and in checkpoints."""
     config = plain(cfg)
-    point = "first_half" if module.loss.outputs_per_target == 2 else "all"
-    rules = data.preprocessing(reconstructs=module.reconstructs, point=point).plain()
-    module.recipe = recipe(config["model"]["net"], config, rules)
+    rules = data.preprocessing(reconstructs=module.reconstructs, point=point_of(module.loss))
+    kept = None if rules is None else rules.plain()
+    module.recipe = recipe(config["model"]["net"], config, kept)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, TensorBoardSummary):
             callback.config = config
@@ -144,6 +145,13 @@ def announce(cfg: DictConfig, data: DataModule, module: LitModel, trainer: pl.Tr
         say(f"model  {cfg.choices.model}: {type(module.net).__name__}, {count:,} parameters")
         say(f"data   {data.describe()}")
         say(f"run    {shown(folder)}")
+
+
+def point_of(loss: Loss) -> str:
+    """What a net's outputs are to a loss, as preprocessing says it."""
+    if isinstance(loss, BinaryCrossEntropy):
+        return "logits"
+    return "first_half" if isinstance(loss, GaussianNLL) else "all"
 
 
 def fit(trainer: pl.Trainer, module: LitModel, data: DataModule, checkpoint: Path | None) -> None:

@@ -134,6 +134,11 @@ class Table(DataModule):
         """Rows by the names of their columns."""
         return TableInput(self.columns, self.input_scaling)
 
+    def units(self) -> Scaling:
+        """Those of numbers are the file's."""
+        parts = zip(*(column.units for column in self.columns), strict=True)
+        return Scaling(*(torch.tensor([n for column in part for n in column]) for part in parts))
+
     def way_out(self, point: str) -> Output:
         """A class, or a value in the units of the file."""
         if self.target == "classes":

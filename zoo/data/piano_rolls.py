@@ -78,7 +78,7 @@ class PianoRolls(DataModule):
 
     def way_out(self, point: str) -> Output:
         """Which notes are likely at the next step."""
-        return Frames()
+        return Frames(point=point)
 
     def baselines(self) -> dict[str, float]:
         """The frame NLL of the test split by how often each note sounds in training.

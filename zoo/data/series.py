@@ -193,6 +193,12 @@ class Series(DataModule):
             view=self.view,
         )
 
+    def units(self) -> Scaling:
+        """Those of the columns seen; differences stay such."""
+        _, seen, _, shift, scale = self.fitted
+        origin = np.zeros(seen) if self.relative else shift[:seen]
+        return Scaling(*(torch.from_numpy(part).float() for part in (origin, scale[:seen])))
+
     def way_out(self, point: str) -> Output:
         """The rows to come."""
         columns, _, targets, *_ = self.fitted

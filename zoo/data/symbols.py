@@ -8,7 +8,7 @@ from torch import Tensor
 from zoo.data.checks import at_least
 from zoo.data.scaling import identity
 from zoo.data.sequences import GeneratedSequence
-from zoo.preprocessing import ArrayInput, Input
+from zoo.preprocessing import ArrayInput, Input, Output, Reconstruction
 from zoo.preprocessing.views import SEQUENCE, one_hot
 
 
@@ -34,6 +34,11 @@ class Symbols(GeneratedSequence):
         """Symbols by their numbers."""
         shape = self.splits["train"].x.shape[1:]
         return ArrayInput(shape, view=self.view, scaling=identity(), symbols=self.vocabulary)
+
+    def reconstruction(self, point: str) -> Output:
+        """One-hot, as the net reads them."""
+        shape = (*self.splits["train"].x.shape[1:], self.vocabulary)
+        return Reconstruction(identity(), shape, view=self.view, point=point)
 
     def measure(self) -> dict[str, Any]:
         """The facts; as tokens, a feature is a word of the vocabulary."""

@@ -105,6 +105,10 @@ class UCR(DataModule):
         ragged = train.lengths is not None
         return ArrayInput(train.x.shape[1:], view=self.view, scaling=self.fitted, any_length=ragged)
 
+    def units(self) -> Scaling:
+        """Those of the files."""
+        return Scaling(*(part.float() for part in self.fitted))
+
     def _ids(self, part: Sequences, source: Path) -> Tensor:
         known = {label: index for index, label in enumerate(self.class_names or ())}
         for label, line in zip(part.labels, part.lines, strict=True):

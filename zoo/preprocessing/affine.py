@@ -26,7 +26,7 @@ class Scaling(NamedTuple):
         return x.float().sub_(self.shift).div_(self.scale)
 
     def back(self, x: Tensor) -> Tensor:
-        """From what is scaled to the units of the data."""
+        """From what is scaled to the units of the data; always new memory."""
         return x * self.scale.to(x) + self.shift.to(x)
 
     def plain(self) -> dict[str, Any]:
@@ -43,7 +43,10 @@ class Scaling(NamedTuple):
         fields = Fields(plain, name)
         shift, scale = fields.array("shift"), fields.array("scale", positive=True)
         fields.done()
-        return cls(torch.from_numpy(shift).to(dtype), torch.from_numpy(scale).to(dtype))
+        found = cls(torch.from_numpy(shift).to(dtype), torch.from_numpy(scale).to(dtype))
+        if not (found.scale > 0).all():
+            raise ValueError(f"`{name}.scale` must be positive numbers, some round to 0")
+        return found
 
 
 @functools.lru_cache(maxsize=16)

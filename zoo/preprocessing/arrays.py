@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from zoo.preprocessing.affine import Scaling
-from zoo.preprocessing.base import LARGEST, Input, Inputs, numbers, position
+from zoo.preprocessing.base import (
+    LARGEST,
+    Input,
+    Inputs,
+    as_array,
+    check_some,
+    numbers,
+    position,
+)
 from zoo.preprocessing.columns import scaled
 from zoo.preprocessing.fields import Fields
 from zoo.preprocessing.images import fitting
@@ -24,7 +32,8 @@ class ArrayInput(Input):
     """Numbers as training stored them.
 
     Args:
-        shape: of a sample: (F,) of a table, (T, F) of a sequence, (T,) of symbols.
+        shape: of a sample: (F,) of a table, (T, F) of a sequence, (T,) of symbols. A sequence of
+            one feature, (T, 1), may be given as (T,).
         view: how a sample is offered to the net; "tokens" serves symbols as they are.
         scaling: of the stored values; in float64 where each sample is scaled by itself.
         symbols: how many symbols there are, where samples are (T,) numbers of symbols.
@@ -52,10 +61,13 @@ class ArrayInput(Input):
     def samples(self, raw: Any) -> tuple[list[Any], bool]:
         """One array or several."""
         ragged = isinstance(raw, (list, tuple)) and len({np.shape(part) for part in raw}) > 1
-        if ragged and all(np.ndim(part) == len(self.shape) for part in raw):
+        axes = (1, 2) if self._single() else (len(self.shape),)
+        if ragged and all(np.ndim(part) in axes for part in raw):
             return list(raw), False
-        array = numbers(raw, "the input")
-        if array.ndim == len(self.shape):
+        array = as_array(raw, "the input")
+        if self._single() and array.ndim == 2 and array.shape[1] != 1:
+            return list(array), False
+        if array.ndim in axes:
             return [array], True
         if array.ndim == len(self.shape) + 1:
             return list(array), False
@@ -64,6 +76,10 @@ class ArrayInput(Input):
             f"{array.shape}"
         )
 
+    def _single(self) -> bool:
+        """Whether it is sequences of one feature."""
+        return len(self.shape) == 2 and self.shape[1] == 1
+
     def words(self) -> str:
         """The shape of a sample, for a person."""
         sizes = ("T" if self.any_length and i == 0 else str(n) for i, n in enumerate(self.shape))
@@ -71,6 +87,7 @@ class ArrayInput(Input):
 
     def batch(self, samples: Sequence[Any]) -> Inputs:
         """Checks, pads, scales."""
+        check_some(samples)
         arrays = [self._checked(sample, i, len(samples)) for i, sample in enumerate(samples)]
         lengths = [len(array) for array in arrays]
         by_step = self.any_length and self.view == "sequence"
@@ -97,14 +114,16 @@ class ArrayInput(Input):
     def _checked(self, sample: Any, index: int, count: int) -> np.ndarray:
         where = position(index, count)
         array = numbers(sample, where)
+        if self._single() and array.ndim == 1:
+            array = array[:, None]
         steps = len(array) if array.ndim else 0
         free = self.any_length and (0 < steps <= self.shape[0] or self.view == "sequence")
         if steps == 0 or array.shape[1 if free else 0 :] != self.shape[1 if free else 0 :]:
             raise ValueError(f"{where} must be of the shape {self.words()}, got {array.shape}")
         if self.symbols and (
-            (array != array.astype(np.int64)).any()
-            or array.min() < 0
+            array.min() < 0
             or array.max() >= self.symbols
+            or (array != array.astype(np.int64)).any()
         ):
             raise ValueError(f"{where} must hold symbols from 0 to {self.symbols - 1}")
         return array

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.preprocessing import columns
+
 LARGEST = 100_000_000  # numbers of a sample
 
 
@@ -76,11 +78,11 @@ class Output(ABC):
         """As plain containers, without the kind."""
 
 
-def numbers(value: Any, name: str) -> np.ndarray:
-    """An array of what a user may have, of numbers that are finite.
+def as_array(value: Any, name: str) -> np.ndarray:
+    """An array of what a user may have: also a tensor on any device and of any type.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is not numbers in one shape.
     """
     if isinstance(value, Tensor):
         value = value.detach().cpu()
@@ -90,10 +92,47 @@ def numbers(value: Any, name: str) -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{name} must be numbers in one shape") from error
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must be numbers, got {str(value)[:40]!r}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"{name} has values that are missing or not finite")
+        got = (
+            repr(value)[:40]
+            if array.ndim == 0
+            else f"values such as {array.ravel()[:1].tolist()}"[:60]
+        )
+        raise ValueError(f"{name} must be numbers, got {got}")
     return array
+
+
+def finite(array: np.ndarray, name: str) -> np.ndarray:
+    """The array, if float32 holds its numbers.
+
+    Raises:
+        ValueError: one is missing, infinite or too large.
+    """
+    if array.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            sound = np.abs(array) <= columns.LARGEST
+        if not sound.all():
+            where = np.unravel_index(int(sound.argmin()), array.shape)
+            place = f" at {[int(i) for i in where]}" if array.ndim else ""
+            raise ValueError(
+                f"{name} has a value that is missing, infinite or beyond float32{place}: "
+                f"{array[where]}"
+            )
+    return array
+
+
+def numbers(value: Any, name: str) -> np.ndarray:
+    """An array of what a user may have, of numbers that float32 holds.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    return finite(as_array(value, name), name)
+
+
+def check_some(samples: Sequence[Any]) -> None:
+    """Raises ValueError if there are no samples."""
+    if len(samples) == 0:
+        raise ValueError("there must be at least one sample, got none")
 
 
 def position(index: int, count: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 LONGEST = 10_000_000  # entries of a list
 AXES = 3  # of statistics
-LARGEST, LEAST = (float(n) for n in (np.finfo(np.float32).max, np.finfo(np.float32).tiny))
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Fields:
@@ -53,8 +53,10 @@ class Fields:
         text = " ".join(str(shown)[:60].split())
         return ValueError(f"`{self.name}.{key}` must be {wanted}, got {text}")
 
-    def choice(self, key: str, choices: Iterable[Any]) -> Any:
-        """One of several values."""
+    def choice(self, key: str, choices: Iterable[Any], default: Any = None) -> Any:
+        """One of several values; what is missing, as in older files, is the default if any."""
+        if default is not None and key not in self.left:
+            return default
         value, allowed = self.take(key), list(choices)
         if not isinstance(value, (str, bool, int)) or value not in allowed:
             raise self.wrong(key, f"one of {', '.join(map(str, allowed))}", value)
@@ -70,7 +72,7 @@ class Fields:
     def number(self, key: str, *, positive: bool = False) -> float:
         """A number that float32 holds."""
         value = self.take(key)
-        if not is_number(value) or not abs(value) <= LARGEST or (positive and value < LEAST):
+        if not is_number(value) or not abs(value) <= LARGEST or (positive and value <= 0):
             raise self.wrong(key, f"a {'positive' if positive else 'finite'} number", value)
         return float(value)
 
@@ -111,7 +113,7 @@ class Fields:
         flat = list(islice(entries(value, AXES), LONGEST + 1))
         kind = "positive" if positive else "finite"
         sound = len(flat) <= LONGEST and all(map(is_number, flat))
-        if not sound or not all(abs(n) <= LARGEST and (n >= LEAST or not positive) for n in flat):
+        if not sound or not all(abs(n) <= LARGEST and (n > 0 or not positive) for n in flat):
             raise self.wrong(key, f"at most {LONGEST:,} {kind} numbers, in nested lists", value)
         try:
             return np.asarray(value, np.float64)

@@ -12,7 +12,15 @@ import numpy as np
 import torch
 
 from zoo.preprocessing.affine import Scaling
-from zoo.preprocessing.base import LARGEST, Input, Inputs, numbers, position
+from zoo.preprocessing.base import (
+    LARGEST,
+    Input,
+    Inputs,
+    as_array,
+    check_some,
+    numbers,
+    position,
+)
 from zoo.preprocessing.fields import Fields
 from zoo.preprocessing.views import IMAGE
 
@@ -59,7 +67,7 @@ class ImageInput(Input):
             other = isinstance(raw[0], (str, os.PathLike)) or hasattr(raw[0], "convert")
             if other or np.ndim(raw[0]) >= 2:
                 return list(raw), False
-        array = numbers(raw, "the input")
+        array = as_array(raw, "the input")
         if array.ndim == 2 or (array.ndim == 3 and self._is_one(array.shape)):
             return [array], True
         if array.ndim in (3, 4):
@@ -79,6 +87,7 @@ class ImageInput(Input):
 
     def batch(self, samples: Sequence[Any]) -> Inputs:
         """Reads, resizes and scales."""
+        check_some(samples)
         found = []
         for index, sample in enumerate(samples):
             try:
@@ -140,8 +149,13 @@ class ImageInput(Input):
         )
 
 
-def fitting(scaling: Scaling, shape: Sequence[int]) -> Scaling:
+def fitting(scaling: Scaling, shape: Sequence[int], name: str = "input.scaling") -> Scaling:
     """The scaling, if it keeps a sample's shape.
+
+    Args:
+        scaling: that is to fit.
+        shape: of a sample.
+        name: of the scaling, for errors.
 
     Raises:
         ValueError: it does not.
@@ -150,7 +164,7 @@ def fitting(scaling: Scaling, shape: Sequence[int]) -> Scaling:
         pairs = zip(reversed(part.shape), reversed(shape), strict=False)
         if part.ndim > len(shape) or any(own not in (1, size) for own, size in pairs):
             raise ValueError(
-                f"`scaling` of the shape {tuple(part.shape)} does not fit samples {tuple(shape)}"
+                f"`{name}` of the shape {tuple(part.shape)} does not fit samples {tuple(shape)}"
             )
     return scaling
 
@@ -197,6 +211,8 @@ def open_image(source: Any, size: tuple[int, int], channels: int, fit: str) -> n
             image = ImageOps.exif_transpose(source)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(str(error)) from error
+    if 0 in image.size:
+        raise ValueError(f"it has no pixels: its size is {image.size[0]} x {image.size[1]}")
     if image.mode.startswith("I;16"):  # which PIL would cut off at 255
         image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):

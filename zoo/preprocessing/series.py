@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo.preprocessing.base import LARGEST, Input, Inputs, numbers, position
-from zoo.preprocessing.columns import scaled
+from zoo.preprocessing.base import (
+    LARGEST,
+    Input,
+    Inputs,
+    as_array,
+    check_some,
+    finite,
+    position,
+)
+from zoo.preprocessing.columns import numbers, scaled
 from zoo.preprocessing.fields import Fields
 from zoo.preprocessing.views import SEQUENCE
 
@@ -18,7 +26,8 @@ class SeriesInput(Input):
     """The last rows of one or more columns, in the units of the data.
 
     A sample is an array (rows, columns), or (rows,) of a single column, or a mapping from names to
-    values; of more rows than a window has, the last ones count.
+    values, which are numbers or text as in a csv file; of more rows than a window has, the last
+    ones count, and nothing of the others.
 
     Args:
         columns: their names: those that the net sees, then targets that it does not.
@@ -63,13 +72,16 @@ class SeriesInput(Input):
         ragged = isinstance(raw, (list, tuple)) and len(raw) > 0
         if ragged and (isinstance(raw[0], Mapping) or len({np.shape(part) for part in raw}) > 1):
             return list(raw), False
-        array = numbers(raw, "the input")
+        array = as_array(raw, "the input")
+        if array.ndim == 0:
+            raise ValueError(f"the input must be a series or several, got {raw!r:.40}")
         if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == len(self.columns)):
             return [array], True
         return list(array), False
 
     def batch(self, samples: Sequence[Any]) -> Inputs:
         """Takes the last rows, scales, and subtracts the last one if need be."""
+        check_some(samples)
         raw = np.stack([self._rows(s, position(i, len(samples))) for i, s in enumerate(samples)])
         rows = scaled(raw, self.shift, self.scale)
         past = rows[:, :, : self.seen]
@@ -85,12 +97,12 @@ class SeriesInput(Input):
             if missing:
                 have = ", ".join(map(str, sample))
                 raise ValueError(f"{where} has no column {missing[0]!r}; it has {have or 'none'}")
-            parts = [numbers(sample[n], f"{where}, column {n!r}") for n in self.columns]
+            parts = [self._column(sample[n], f"{where}, column {n!r}") for n in self.columns]
             if len({part.shape for part in parts}) > 1 or parts[0].ndim != 1:
                 raise ValueError(f"the columns of {where} must be lists of one length")
             array = np.stack(parts, axis=1)
         else:
-            array = numbers(sample, where)
+            array = as_array(sample, where)
         if array.ndim == 1 and len(self.columns) == 1:
             array = array[:, None]
         if array.ndim != 2 or array.shape[1] != len(self.columns):
@@ -101,7 +113,17 @@ class SeriesInput(Input):
             raise ValueError(
                 f"{where} has {len(array)} rows, and {self.window} are needed to forecast from"
             )
-        return array[-self.window :].astype(np.float64)
+        window = array[-self.window :].astype(np.float64)
+        return finite(window, f"{where}, in its last {self.window} rows,")
+
+    def _column(self, values: Any, where: str) -> np.ndarray:
+        """Numbers, or text that holds such; as float64."""
+        if isinstance(values, (list, tuple)) and any(isinstance(cell, str) for cell in values):
+            skipped = max(0, len(values) - self.window)
+            cells = [str(cell).strip() for cell in values[skipped:]]
+            known = numbers(cells, lambda row: f"{where}, row {skipped + row + 1}")
+            return np.concatenate([np.zeros(skipped), known])
+        return as_array(values, where)
 
     def plain(self) -> dict[str, Any]:
         """As plain containers."""

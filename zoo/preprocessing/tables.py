@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from zoo.preprocessing.affine import Scaling
-from zoo.preprocessing.base import Input, Inputs, position
+from zoo.preprocessing.base import Input, Inputs, check_some, position
 from zoo.preprocessing.columns import LARGEST, is_missing, number, scaled
 from zoo.preprocessing.fields import Fields
+from zoo.preprocessing.images import fitting
 
 EDGE = 1e-7  # of a quantile that is one of the outermost, as in scikit-learn
 SHOWN = 20  # names of columns in a message
@@ -23,6 +24,14 @@ class Column(Protocol):
     """A column's way from cells to numbers."""
 
     name: str
+
+    @property
+    def width(self) -> int:
+        """Of what it is encoded as."""
+
+    @property
+    def units(self) -> tuple[list[float], list[float]]:
+        """Shift and scale from what it is encoded as to the units of the data."""
 
     def encode(self, cells: Sequence[str]) -> np.ndarray:
         """(rows, width) float32."""
@@ -59,6 +68,17 @@ class NumberColumn:
         self.median = median
         self.indicator = indicator
         self.quantiles = quantiles
+
+    @property
+    def width(self) -> int:
+        """1, or 2 with the bit."""
+        return 1 + self.indicator
+
+    @property
+    def units(self) -> tuple[list[float], list[float]]:
+        """Its own; quantiles stay what they are."""
+        bit = self.indicator * 1
+        return [self.shift] + bit * [0.0], [self.scale] + bit * [1.0]
 
     def encode(self, cells: Sequence[str]) -> np.ndarray:
         """The numbers (rows, 1 or 2)."""
@@ -110,6 +130,16 @@ class CategoryColumn:
     def __init__(self, name: str, categories: Sequence[str]) -> None:
         self.name = name
         self.bits = {cell: index for index, cell in enumerate(categories)}
+
+    @property
+    def width(self) -> int:
+        """One for each category, and one for all others."""
+        return len(self.bits) + 1
+
+    @property
+    def units(self) -> tuple[list[float], list[float]]:
+        """Bits have none."""
+        return self.width * [0.0], self.width * [1.0]
 
     def encode(self, cells: Sequence[str]) -> np.ndarray:
         """The bits (rows, categories + 1)."""
@@ -164,6 +194,7 @@ class TableInput(Input):
 
     def batch(self, samples: Sequence[Any]) -> Inputs:
         """Encodes the columns."""
+        check_some(samples)
         for index, sample in enumerate(samples):
             where = position(index, len(samples))
             if not isinstance(sample, Mapping):
@@ -202,10 +233,8 @@ class TableInput(Input):
         columns = [column_of(entry, index) for index, entry in enumerate(given)]
         if len({column.name for column in columns}) < len(columns):
             raise ValueError("`input.columns` must have different names")
-        scaling = Scaling.of(fields.take("scaling"))
-        if any(part.ndim > 1 for part in scaling):
-            raise ValueError("`input.scaling` must have one number for each column")
-        return cls(columns, scaling)
+        scaling = Scaling.of(fields.take("scaling"), "input.scaling")
+        return cls(columns, fitting(scaling, [sum(column.width for column in columns)]))
 
 
 def column_of(plain: Any, index: int) -> Column:

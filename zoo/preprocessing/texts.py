@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from zoo.preprocessing.base import Input, Inputs, position
+from zoo.preprocessing.base import Input, Inputs, check_some, position
 from zoo.preprocessing.fields import Fields
 from zoo.preprocessing.vocabulary import PAD, UNKNOWN, Vocabulary, tokenise, words_of_lines
 
@@ -34,6 +34,7 @@ class TokenInput(Input):
 
     def batch(self, samples: Sequence[Any]) -> Inputs:
         """Numbers, padded to the longest of these texts."""
+        check_some(samples)
         rows = []
         for index, sample in enumerate(samples):
             where = position(index, len(samples))

@@ -1,6 +1,6 @@
 """How a sample is offered to a net: pure functions on whole batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch.nn.functional as F
@@ -35,6 +35,18 @@ def channels_first(x: Tensor) -> Tensor:
 def one_hot(x: Tensor, vocabulary: int) -> Tensor:
     """(B, T) symbols -> (B, T, vocabulary)."""
     return F.one_hot(x, vocabulary).float()
+
+
+def put_back(x: Tensor, view: str, shape: Sequence[int]) -> Tensor:
+    """A batch in a view -> (B, *shape), as it was stored: images (C, H, W), sequences (T, F)."""
+    if len(shape) == 3 and view in ("rows", "sequence"):
+        channels, height, width = shape
+        return x.reshape(-1, height, channels, width).transpose(1, 2)
+    if len(shape) == 3 and view == "pixels":
+        return x.reshape(len(x), -1, shape[0]).transpose(1, 2).reshape(-1, *shape)
+    if len(shape) == 2 and view == "image":
+        return x.reshape(-1, shape[1], shape[0]).transpose(1, 2)
+    return x.reshape(-1, *shape)
 
 
 class Kind(NamedTuple):
