@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 import zoo
+from zoo.checkpoint import contents
 from zoo.exports import export, metadata
 from zoo.exports.signature import Answers, signature_of
 from zoo.models import CNN, FNN, LSTM
+from zoo.pretrained import names
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -42,8 +44,9 @@ def compare(net: nn.Module, file: Path, *, lengths: bool = True) -> None:
             np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_recurrent_net_at_any_length(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The one export of all kinds that every run of the tests makes; see the slow ones below."""
+    """The file, what is in it, and that nothing is printed, logged or left behind."""
     net = LSTM(3, 2, hidden_size=4, bidirectional=True).eval()
     level, handlers = logging.root.manager.disable, logging.getLogger().handlers[:]
     with warnings.catch_warnings():
@@ -78,6 +81,18 @@ def test_a_recurrent_net_at_any_length(tmp_path: Path, capfd: pytest.CaptureFixt
 def test_every_preset(name: str, small: Callable[[str], nn.Module], tmp_path: Path) -> None:
     net = small(name)
     compare(net, export(net, tmp_path / "x.onnx").path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+def test_pretrained_weights_are_off_by_less_than_ten_to_the_minus_five(
+    name: str, tmp_path: Path
+) -> None:
+    found = contents(name)
+    assert found.preprocessing is not None
+    done = export(found.net, tmp_path / "x.onnx", preprocessing=found.preprocessing)
+    assert done.parity.absolute < 1e-5  # not only in parts of the largest output
+    assert metadata(done.path)["preprocessing"] == found.preprocessing.plain()
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from torch import nn
 
 import zoo
 from zoo.exports import ExportError, export, metadata
-from zoo.exports.signature import Answers, signature_of
+from zoo.exports.signature import TRACED, Answers, signature_of
 from zoo.models import CNN, FNN, LSTM, VAE
 from zoo.preprocessing import Classes, ImageInput, Preprocessing, Scaling
 
@@ -67,6 +67,18 @@ x, lengths, expected = torch.load("case.pt")
 print((program(x, lengths)[0] - expected).abs().max().item() < 1e-6, "zoo" in sys.modules)"""
     done = call(sys.executable, "-I", "-c", code, cwd=tmp_path)
     assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+@pytest.mark.slow
+def test_lowered_further_it_refuses_other_lengths(tmp_path: Path) -> None:
+    """Rather than being wrong there."""
+    net = LSTM(3, 2, hidden_size=4, readout="every").eval()
+    file = export(net, tmp_path / "x.pt2", format="exported_program").path
+    lowered = torch.export.load(file).run_decompositions().module()
+    x = torch.randn(3, TRACED["length"], 3)
+    torch.testing.assert_close(lowered(x)[0], net(x).output)
+    with pytest.raises(RuntimeError, match="must match"):
+        lowered(torch.randn(3, 9, 3))
 
 
 def test_says_what_it_is_and_not_where_it_was_made(tmp_path: Path) -> None:

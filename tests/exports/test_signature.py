@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from zoo.exports.signature import ExportError, signature_of
-from zoo.models import CNN, FNN, GRU, LSTM, VAE, ConvAutoencoder, LeNet5, ResNet
+from zoo.models import CNN, FNN, GRU, LSTM, VAE, ConvAutoencoder, LeNet5, ResNet, Torchvision
 
 SEQUENCE = ("batch", "length", 3)
 
@@ -34,6 +34,19 @@ def test_shape_of_the_input(net: nn.Module, shape: tuple[int | str, ...]) -> Non
     net.eval()(x)
 
 
+def test_images_of_the_training_where_any_would_do() -> None:
+    """Traced and timed with their size; a net that needs one size has theirs."""
+    assert signature_of(ResNet(3, 2, depth=8), image=(9, 7)).sizes == {
+        "batch": 3,
+        "height": 9,
+        "width": 7,
+    }
+    with torch.device("meta"):
+        swin = Torchvision(3, 2, name="swin_t")
+    assert signature_of(swin, image=(64, 32)).inputs[0].shape == ("batch", 3, 64, 32)
+    assert signature_of(swin).inputs[0].shape == ("batch", 3, 224, 224)
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
@@ -41,6 +54,9 @@ def test_shape_of_the_input(net: nn.Module, shape: tuple[int | str, ...]) -> Non
         ("values", "values"),
         ("next_token", "logits"),
         ("frames", "logits"),
+        ("values/first_half", "values"),
+        ("values/logits", "logits"),
+        ("frames/all", "probabilities"),
         (None, "output"),
     ],
 )

@@ -11,7 +11,18 @@ from torch import nn
 import zoo
 from zoo.exports import ExportError, export
 from zoo.exports import write as module
-from zoo.models import FNN, LSTM
+from zoo.exports.signature import signature_of
+from zoo.models import FNN, LSTM, VAE, Autoencoder
+from zoo.preprocessing import (
+    ArrayInput,
+    Classes,
+    Frames,
+    Output,
+    Preprocessing,
+    Reconstruction,
+    Values,
+)
+from zoo.preprocessing.affine import identity
 
 NET = FNN(4, 2, hidden=[3])
 
@@ -71,6 +82,36 @@ def test_a_net_too_large_for_a_file_of_onnx(
     monkeypatch.setattr("zoo.exports.onnx_file.LARGEST", 50)
     with pytest.raises(ExportError, match="92 bytes, an ONNX file holds at most 50"):
         export(NET, tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize(
+    ("output", "name", "meaning"),
+    [
+        (Classes(["a", "b"]), "logits", "a score for each class"),
+        (Values(identity()), "values", "the predicted values"),
+        (Values(identity(), point="first_half"), "values", "predicted means, then log variances"),
+        (Values(identity(), point="logits"), "logits", "log odds of the predicted values"),
+        (Frames(), "logits", "a score for each note"),
+        (Frames(point="all"), "probabilities", "of each note"),
+    ],
+)
+def test_outputs_are_called_what_they_are_to_the_loss(
+    output: Output, name: str, meaning: str
+) -> None:
+    preprocessing = Preprocessing(ArrayInput((4,), view="vector", scaling=identity()), output)
+    (port,) = signature_of(NET, kind=module.kind_of(preprocessing)).outputs
+    assert port.name == name
+    assert port.meaning.startswith(meaning)
+
+
+@pytest.mark.parametrize(("point", "meaning"), [("all", "the input"), ("logits", "log odds")])
+def test_images_are_called_what_they_are_to_the_loss(point: str, meaning: str) -> None:
+    output = Reconstruction(identity(), [4], point=point)
+    preprocessing = Preprocessing(ArrayInput((4,), view="vector", scaling=identity()), output)
+    kind = module.kind_of(preprocessing)
+    for net in (Autoencoder(4, 2), VAE(4, 2), Autoencoder(4, 2)):  # one does not change another
+        assert signature_of(net, kind=kind).outputs[0].meaning.startswith(meaning)
+    assert signature_of(Autoencoder(4, 2)).outputs[0].meaning.startswith("the input")
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,9 @@ def quantised(model: ModelProto) -> ModelProto:
 
     Processors without VNNI add pairs of products in 16 bits, for which a signed weight of 8 bits
     times an unsigned activation can be too large. Weights are therefore unsigned; those of an LSTM,
-    which onnxruntime has signed only, of 7 bits.
+    which onnxruntime has signed only, of 7 bits. Measured without VNNI, as mean error in parts of
+    the outputs' spread: three trained LSTMs 1 to 7 % with 7 bits and 1 to 4 % with 8, five
+    untrained ones 1 % and 8 to 24 %.
 
     Raises:
         ExportError: the file would hardly be smaller.

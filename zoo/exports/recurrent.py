@@ -107,8 +107,8 @@ class OnnxRecurrent(Unpacked):
 class ProgramRecurrent(Unpacked):
     """Torch's own layers on padded batches; backwards they read each sample turned round.
 
-    The program runs at any length. Who lowers it further (`run_decompositions`, AOTInductor) has
-    torch 2.14 unroll the layers to the length that it was traced with.
+    The program runs at any length. Lowered further by `run_decompositions`, torch 2.14 unrolls the
+    layers to the length that it was traced with, and refuses others.
 
     Args:
         net: in eval mode.

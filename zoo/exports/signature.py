@@ -23,6 +23,7 @@ PUBLISHED = 224  # that of ImageNet, for torchvision's models
 FIXED = ("vit_", "maxvit_", "swin_")
 LENGTHS = "steps of each sample that count, 1 to length; what lies beyond has no influence"
 IMAGE = "the input once more, in its own shape"
+LOG_ODDS = "log odds of the input, in its own shape"
 AUTOENCODER = {"image": IMAGE, "code": "what the decoder made the image from"}
 VARIATIONAL = {
     "image": f"{IMAGE}, decoded from the mean: nothing is drawn",
@@ -30,13 +31,16 @@ VARIATIONAL = {
     "log_variance": "log variance of the posterior q(code | x)",
     "logits": "the decoder's last layer before its output activation",
 }
-# What a head's numbers are called, by what they are trained for.
+# What a head's numbers are called, by what they are trained for, and what they are to the loss
+# where that is not the usual.
 HEADS = {
     "classes": ("logits", "a score for each class, before the softmax"),
     "next_token": ("logits", "a score for each token to come, before the softmax"),
     "frames": ("logits", "a score for each note, before the logistic function"),
     "values": ("values", "the predicted values, scaled as in training"),
-    "gaussians": ("values", "predicted means, then log variances, scaled as in training"),
+    "values/first_half": ("values", "predicted means, then log variances, scaled as in training"),
+    "values/logits": ("logits", "log odds of the predicted values, from 0 to 1"),
+    "frames/all": ("probabilities", "of each note"),
 }
 UNKNOWN = ("output", "what the head gives")
 
@@ -114,7 +118,7 @@ def signature_of(
 
     Args:
         net: one of `zoo.models`.
-        kind: what its output is, one of `HEADS`; None if that is not known.
+        kind: what its output is, one of `HEADS` or a reconstruction; None if that is not known.
         lengths: whether padded sequences come with the number of their steps.
         image: height and width of the training's images, for nets that take any.
 
@@ -131,7 +135,9 @@ def signature_of(
     shape, sizes = sample_of(net, image)
     x = Port("x", ("batch", *shape), "float32", "a batch of samples, as in training")
     if isinstance(net, EncoderDecoder):
-        meanings = VARIATIONAL if isinstance(net, VariationalNet) else AUTOENCODER
+        meanings = dict(VARIATIONAL if isinstance(net, VariationalNet) else AUTOENCODER)
+        if kind == "reconstruction/logits":
+            meanings["image"] = LOG_ODDS
     else:
         meanings = dict([HEADS.get(kind or "", UNKNOWN)])
     outputs = tuple(Port(name, (), "float32", meaning) for name, meaning in meanings.items())

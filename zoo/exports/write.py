@@ -21,7 +21,7 @@ from zoo.exports.onnx_file import OnnxNet, annotate, onnx_model
 from zoo.exports.parity import TOLERANCE, check, parity
 from zoo.exports.program_file import loaded, program_of, saved
 from zoo.exports.result import Draft, Exported
-from zoo.exports.signature import Answers, ExportError, Signature, signature_of
+from zoo.exports.signature import HEADS, Answers, ExportError, Signature, signature_of
 from zoo.files import whole
 
 if TYPE_CHECKING:
@@ -87,8 +87,9 @@ def kind_of(preprocessing: Preprocessing | None) -> str | None:
     """What the net's output is, as far as that is known."""
     if preprocessing is None:
         return None
-    output = preprocessing.output.plain()
-    return "gaussians" if output.get("point") == "first_half" else preprocessing.output.kind
+    kind, point = preprocessing.output.kind, preprocessing.output.plain().get("point")
+    special = f"{kind}/{point}"
+    return special if special in (*HEADS, "reconstruction/logits") else kind
 
 
 def image_of(preprocessing: Preprocessing | None) -> tuple[int, int] | None:
