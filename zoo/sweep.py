@@ -70,7 +70,7 @@ def main() -> None:
         cli.command("sweep", refuse)
         return
     register_resolvers()
-    traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    traceback = os.environ.get(cli.FULL_ERROR) == "1"
     try:
         with Signals(last=True):
             code = sweep(typed)

@@ -79,7 +79,9 @@ else:
 @pytest.mark.parametrize("on_nan", ["skip", "rollback", "stop"])
 def test_two_processes_do_the_same(call: Callable[..., Any], tmp_path: Path, on_nan: str) -> None:
     (tmp_path / "two.py").write_text(TWO)
-    done = call(sys.executable, tmp_path / "two.py", on_nan, cwd=tmp_path)
+    # Without a buffer, print writes a line in pieces, and those of two processes mix.
+    settings: dict[str, Any] = {"cwd": tmp_path, "PYTHONUNBUFFERED": None}
+    done = call(sys.executable, tmp_path / "two.py", on_nan, **settings)
     lines = [line.split() for line in done.stdout.splitlines()]
     if on_nan == "stop":  # the first to end may take the other with it
         assert re.search("stopped the (loss|gradient) is .* at step 3 ", done.stdout), done.stderr

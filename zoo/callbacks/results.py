@@ -12,7 +12,7 @@ def report(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
     """Write numbers to what the run reports, and to its loggers."""
     keep(trainer, values)
     for logger in trainer.loggers:
-        logger.log_metrics(values, step=trainer.global_step)  # type: ignore[arg-type]
+        logger.log_metrics(dict(values), step=trainer.global_step)
 
 
 def keep(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
