@@ -33,8 +33,8 @@ def planned(composed: Callable[..., DictConfig]) -> Planned:
 
 def test_all_that_the_textbook_claims() -> None:
     assert NAMES == [
-        *("activations", "compression", "digits", "fashion_mnist", "initialisation"),
-        *("memory", "optimizers", "regularization"),
+        *("activations", "compression", "digits", "fashion_mnist", "few_labels"),
+        *("initialisation", "memory", "optimizers", "regularization"),
     ]
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from omegaconf import DictConfig
 
 from zoo.sweeps import words
@@ -93,15 +92,6 @@ def test_command_runs(command: str, composed: Callable[..., DictConfig]) -> None
     fast = [] if any(word.startswith("debug=") for word in overrides) else ["debug=fast"]
     row = train(composed(*overrides, *fast, "trainer.accelerator=cpu"))
     assert "test/loss" in row
-
-
-def test_reuse_examples_run() -> None:
-    names = {"x": torch.zeros(2, 28, 28)}
-    for language, block in BLOCKS:
-        if language == "python":
-            code = "\n".join(line for line in block.splitlines() if "zoo.load" not in line)
-            exec(compile(code, "README.md", "exec"), names)
-    assert tuple(names["output"].shape) == (2, 10)
 
 
 def test_table_of_architectures_is_up_to_date() -> None:

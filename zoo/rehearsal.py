@@ -15,6 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from zoo.build import build_model, make, reason
 from zoo.config import ConfigError, fill
+from zoo.regularization import decay_groups
+from zoo.transfer import freeze
 
 # Images may be too small for some nets and too large for others; a net that no size suits is wrong.
 SIZES = (32, 256)
@@ -32,10 +34,11 @@ def rehearse(cfg: DictConfig) -> None:
         {key: OmegaConf.to_container(cfg[key], resolve=True) for key in parts if cfg[key]}
     )
     _try("optimizer", lambda: _optimizer(stage))
+    start = {"freeze": cfg.get("freeze") or 0, "lr_decay": cfg.get("lr_decay", 1.0)}
     complaints = []
     for size in SIZES:
         try:
-            _try("model", lambda size=size: _step(stage, cfg.data, size))  # type: ignore[misc]
+            _try("model", lambda size=size: _step(stage, start, cfg.data, size))  # type: ignore[misc]
             return
         except ConfigError as complaint:
             complaints.append(complaint)
@@ -58,7 +61,7 @@ def _optimizer(cfg: DictConfig) -> None:
         make(cfg.scheduler)(optimizer, total_steps=10, epochs=1)
 
 
-def _step(cfg: DictConfig, data: DictConfig, size: int) -> None:
+def _step(cfg: DictConfig, start: dict[str, Any], data: DictConfig, size: int) -> None:
     stage, facts = OmegaConf.create(cfg), stand_ins(data, size)
     loss = make(stage.loss)
     facts["target"] = target_of(data) or loss.target
@@ -72,6 +75,8 @@ def _step(cfg: DictConfig, data: DictConfig, size: int) -> None:
     facts["out_features"] = typed.get("out_features", classes * outputs) // outputs
     fill(stage, {**facts, "out_features": facts["out_features"] * outputs})
     module = build_model(stage)
+    freeze(module.net, start["freeze"])
+    decay_groups(module.net, lr_decay=start["lr_decay"])
     module.training_step(batch(data, facts), 0)
 
 

@@ -46,7 +46,7 @@ def train(cfg: DictConfig, *, callbacks: Sequence[Callback] = ()) -> dict[str, A
         explained.trainer = trainer = runs.make_trainer(cfg, checkpoint)
         trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
         seed_everything(cfg.seed, workers=True, verbose=False)
-        data, module = runs.build(cfg)
+        data, module = runs.build(cfg, new=checkpoint is None)
         if trainer.auto_batch_size and checkpoint is None:
             runs.fill_memory(cfg, trainer, module, data)
         runs.announce(cfg, data, module, trainer)

@@ -70,6 +70,7 @@ def check_top(cfg: DictConfig) -> None:
             raise ConfigError(f"`{key}` is missing; a run cannot do without it")
     if type(cfg.seed) is not int or not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"`seed` must be a whole number from 0 to 2**32 - 1, got {cfg.seed!r}")
+    check_beginning(cfg)
     if cfg.monitor.mode not in ("min", "max"):
         raise ConfigError(f"`monitor.mode` must be min or max, got {cfg.monitor.mode!r}")
     if cfg.sweep is not None:
@@ -82,6 +83,19 @@ def check_top(cfg: DictConfig) -> None:
         if override.startswith(("choices.", "run_dir=")):
             remedy = "hydra.run.dir=…" if override.startswith("run_dir") else "the group itself"
             raise ConfigError(f"{override!r} only records what was chosen; override {remedy}")
+
+
+def check_beginning(cfg: DictConfig) -> None:
+    """Check what a run begins with, and which stages learn how fast."""
+    if not isinstance(cfg.init_from, str | None):
+        raise ConfigError(f"`init_from` must be text or null, got {cfg.init_from!r}")
+    if isinstance(cfg.freeze, bool) or not isinstance(cfg.freeze, int | str):
+        raise ConfigError(
+            f"`freeze` must be a number of stages or the name of one, got {cfg.freeze!r}"
+        )
+    decay = cfg.lr_decay
+    if isinstance(decay, bool) or not isinstance(decay, int | float) or not 0 < decay <= 1:
+        raise ConfigError(f"`lr_decay` must be a number in (0, 1], got {decay!r}")
 
 
 def check_trainer(cfg: DictConfig) -> None:

@@ -31,7 +31,7 @@ def test_the_same_net_is_off_by_nothing() -> None:
 
 def test_says_how_far_off_and_where() -> None:
     found = parity(Answers(NET, SIGNATURE), Off(NET, 0.25, only_at=5), SIGNATURE)
-    assert found.error <= 0.25
+    assert found.absolute == pytest.approx(0.25)
     assert "at batch 5" in found.where
     with pytest.raises(ExportError, match=r"off by 0\.25 in output at batch 5, .* tolerance=1e-05"):
         check(found, 1e-5)

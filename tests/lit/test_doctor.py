@@ -187,7 +187,7 @@ def test_parameters_without_gradient(
 ) -> None:
     module = classifier()
     module.net.spare = nn.Linear(2, 2)
-    module.net.frozen = nn.Parameter(torch.ones(1), requires_grad=False)
+    module.net.held = nn.Parameter(torch.ones(1), requires_grad=False)
     (finding,) = findings(module, classes())
     assert "does not depend on spare.weight, spare.bias, which" in finding
     with torch.no_grad():

@@ -89,6 +89,28 @@ def few(targets: Tensor, count: int, *, seed: int = 0) -> Tensor:
     return torch.cat(kept)[again]
 
 
+def few_of_each(classes: Tensor, count: int, *, seed: int = 0) -> Tensor:
+    """Which samples to keep for so many of each class: the first of those that `few` would keep.
+
+    Args:
+        classes: of all samples (N,), integers.
+        count: how many of each to keep.
+        seed: of the choice.
+
+    Raises:
+        ValueError: a class has not so many.
+    """
+    fewest = int(classes.unique(return_counts=True)[1].min())
+    if not 1 <= count <= fewest:
+        raise ValueError(
+            f"`labels_per_class` must be in 1..{fewest}, the samples of the rarest class in "
+            f"training, got {count}"
+        )
+    order = torch.randperm(len(classes), generator=generator("few", seed))
+    found = classes[order]
+    return torch.cat([order[found == label][:count] for label in found.unique()])
+
+
 def _share(counts: Tensor, fraction: float, room: Tensor) -> Tensor:
     """How many of each class: the rounded-down quota, then one more by largest remainder."""
     total = int(np.ceil(round(fraction * int(counts.sum()), 6)))
