@@ -31,7 +31,7 @@ FAILED = 1
 FULL_ERROR = "HYDRA_FULL_ERROR"
 # Keys whose value is a folder or file as a shell completes it, or several words with commas.
 PATHS = (
-    *("resume", "checkpoint", "runs", "by", "columns", "out"),
+    *("resume", "checkpoint", "init_from", "runs", "by", "columns", "out"),
     *("input", "output", "plot", "column"),
 )
 TEXTS = ("prompt", "text", "separator")  # whose value is what was typed, whatever is in it
