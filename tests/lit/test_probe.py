@@ -14,7 +14,7 @@ from torch import Tensor
 from zoo.callbacks.probe import LinearProbe, encoded, principal, probe
 from zoo.config import ConfigError
 from zoo.data import Digits
-from zoo.data.splits import few, few_of_each
+from zoo.data.splits import few
 from zoo.models import VAE, Autoencoder
 from zoo.train import train
 
@@ -67,13 +67,13 @@ def test_few_labels_are_those_that_few_samples_have() -> None:
     data = Digits()
     data.setup()
     y = data.splits["train"].y
-    kept = few_of_each(y, 10)
+    kept = data.labelled(10)
     assert y[kept].bincount().tolist() == [10] * 10
     # The digits are about as many of each, so that a hundred of them are ten of each.
     assert set(kept.tolist()) == set(few(y, 100).tolist())
-    assert set(few_of_each(y, 3).tolist()) < set(kept.tolist())
+    assert set(data.labelled(3).tolist()) < set(kept.tolist())
     with pytest.raises(ValueError, match=r"`labels_per_class` must be in 1\.\.\d+, .* got 200"):
-        few_of_each(y, 200)
+        data.labelled(200)
 
 
 def test_samples_without_labels_do_not_count() -> None:

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-import zoo
 from zoo.checkpoint import recipe
 from zoo.models import FNN
 from zoo.preprocessing import Classes, ImageInput, Preprocessing, Scaling
 
-README = Path(zoo.__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 SECTION = (
     README.read_text(encoding="utf-8").partition("\n## Reuse a net\n")[2].partition("\n## ")[0]
 )

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from zoo.callbacks.results import report
 from zoo.callbacks.trial import trial
-from zoo.data.splits import few_of_each
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse weights of the L2 penalty that are tried
 BATCH = 1024
@@ -56,8 +55,7 @@ class LinearProbe(Callback):
                 "code; leave it out with callbacks=default"
             )
         if self.labels_per_class is not None:
-            labels = data.splits["train"].y.cpu()
-            self._kept = few_of_each(labels, self.labels_per_class, seed=data.split_seed)
+            self._kept = data.labelled(self.labels_per_class)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Encode, fit, log."""

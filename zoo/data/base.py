@@ -14,7 +14,7 @@ from zoo.data.checks import at_least, one_of
 from zoo.data.loader import Batch, BatchLoader, Split
 from zoo.data.portable import Portable
 from zoo.data.position import Position
-from zoo.data.splits import few, stratified
+from zoo.data.splits import few, few_of_each, stratified
 from zoo.preprocessing.views import TABLE, Kind
 
 BY_STEP = ("sequence", "rows", "pixels", "tokens")  # views that may have any number of steps
@@ -144,12 +144,7 @@ class DataModule(Portable, LightningDataModule, ABC):
         self.facts = self.measure()
 
     def _check_augmentation(self) -> None:
-        refuse(
-            self.augmentation,
-            owner=self.name,
-            medium=self.kind.medium,
-            target=self.target,
-        )
+        refuse(self.augmentation, owner=self.name, medium=self.kind.medium, target=self.target)
 
     def plain(self, x: Tensor) -> Tensor:
         """A raw batch as scaled numbers, in the layout in which it is stored."""
@@ -217,6 +212,10 @@ class DataModule(Portable, LightningDataModule, ABC):
         indices = stratified(labels, val=val, test=0.0, seed=self.split_seed)
         whole = Split(x, y, lengths, mask)
         return {"train": whole.take(indices.train), "val": whole.take(indices.val)}
+
+    def labelled(self, count: int) -> Tensor:
+        """Which training samples to keep for so many of each class, as `train_samples` would."""
+        return few_of_each(self.splits["train"].y.cpu(), count, seed=self.split_seed)
 
     def baselines(self) -> dict[str, float]:
         """What it takes to beat: the trivial predictor of the training split, on the test split.
