@@ -25,7 +25,7 @@ MIB = 2**20
 WANTED = {
     *("fnn/digits", "cnn/digits", "rnn/digits", "gru/digits", "lstm/digits"),
     *("lenet5/mnist", "fnn/mnist", "autoencoder/mnist", "vae/mnist"),
-    "cnn/fashion_mnist",
+    *("cnn/fashion_mnist", "conv_autoencoder/fashion_mnist"),
     *("lstm/adding", "lstm/tiny_shakespeare"),
 }
 

@@ -249,6 +249,8 @@ def recipe(
         preprocessing: as plain containers.
     """
     arguments = {key: value for key, value in net.items() if key != "_target_"}
+    if "weights" in arguments:
+        arguments["weights"] = None  # what the net began with, its own follow
     name = str(net["_target_"]).removeprefix("zoo.models.")
     return {
         "format": FORMAT,
