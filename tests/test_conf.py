@@ -62,7 +62,7 @@ def sensible(model: str, data: str) -> bool:
     """Whether the data has the view that the model asks for, and in a form that it can use."""
     image = "image" in views_of(data) and not data == "digits"
     one_dimensional = image and reconstructs(model) and view_of(model) == "image"
-    two_dimensional = image and model in ("lenet5", "resnet")
+    two_dimensional = image and model in ("lenet5", "resnet", "torchvision")
     if one_dimensional or two_dimensional or (reconstructs(model) and data in SYMBOLS):
         return False
     return view_of(model) in views_of(data)
