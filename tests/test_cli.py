@@ -62,7 +62,7 @@ def test_help_lists_every_choice_of_every_group(zoo: Callable[..., Any]) -> None
     assert "resume=" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "prediction", "export"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "compare"])
 def test_help_is_what_hydra_would_say(
     command: str, zoo: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -130,7 +130,7 @@ def test_completion_installs_in_bash(call: Callable[..., Any], tmp_path: Path) -
     assert done.stdout.split()[-1:] == ["scheduler=warmup_cosine"], done.stderr
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "prediction", "export"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "compare"])
 def test_script_equals_the_command(
     command: str, zoo: Callable[..., Any], call: Callable[..., Any], tmp_path: Path
 ) -> None:
