@@ -190,6 +190,27 @@ def test_a_folder_is_loaded_again_as_the_same_net(tmp_path: Path) -> None:
     export(net, tmp_path / "model", format="safetensors")  # one that is there is replaced
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_folder_keeps_the_type_of_the_weights(dtype: torch.dtype, tmp_path: Path) -> None:
+    net = FNN(4, 2, hidden=[3]).to(dtype)
+    assert export(net, tmp_path / "model", format="safetensors").parity.error == 0
+    back = zoo.load(tmp_path / "model").state_dict()
+    assert all(
+        torch.equal(back[k], v) and back[k].dtype == dtype for k, v in net.state_dict().items()
+    )
+
+
+def test_a_folder_that_can_be_written_to_in_one_that_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a volume is, that is mounted for it."""
+    monkeypatch.setattr(module.os, "access", lambda path, mode: path != tmp_path)
+    (tmp_path / "model").mkdir()
+    export(NET, tmp_path / "model", format="safetensors")
+    with pytest.raises(ExportError, match="is no folder that can be written to"):
+        export(NET, tmp_path / "other", format="safetensors")
+
+
 def test_the_net_is_left_as_it_was(tmp_path: Path) -> None:
     net = FNN(4, 2, hidden=[3], dropout=0.5).to(torch.bfloat16).train()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}

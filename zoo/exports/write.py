@@ -175,7 +175,9 @@ def as_folder(
             back = read(write(net, trial, preprocessing=preprocessing, card=card)).net
     except ValueError as error:
         raise ExportError(str(error)) from error
-    found = parity(Answers(net, signature), Answers(back, signature), signature)
+    # They are compared on inputs of 32 bits, whatever their weights have.
+    plain = copy.deepcopy(net).float()
+    found = parity(Answers(plain, signature), Answers(back.float(), signature), signature)
     check(found, 0.0)
     write(net, path, preprocessing=preprocessing, card=card)
     size = sum(file.stat().st_size for file in path.iterdir())
@@ -204,7 +206,7 @@ def check_choices(path: Path, format: str, int8: bool) -> None:
         raise ExportError(f"{path} is a folder; name a file")
     if not suffix:
         check_folder(path)
-    here = path.parent
+    here = path.parent if suffix else path
     while not here.exists() and here != here.parent:
         here = here.parent
     if not here.is_dir() or not os.access(here, os.W_OK):
