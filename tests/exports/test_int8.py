@@ -96,7 +96,13 @@ def test_what_it_costs_is_measured_said_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_tied_weights_would_gain_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="gain nothing: .* and tied weights"):
+        export(Autoencoder(64, 8, tied=True), tmp_path / "x.onnx", int8=True)
+
+
+@pytest.mark.slow
 def test_nets_that_would_gain_nothing_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="gain nothing: .* not for GRU and RNN"):
+    with pytest.raises(ExportError, match="gain nothing: .* not for GRU, RNN and tied weights"):
         export(GRU(8, 4, hidden_size=64), tmp_path / "x.onnx", int8=True)
     assert list(tmp_path.iterdir()) == []

@@ -36,7 +36,7 @@ def to_int8(
     Args:
         draft: with weights of 32 bits.
         net: that it is of.
-        measure: metrics of a net.
+        measure: metrics of a net; none where they cannot be had.
 
     Raises:
         ExportError: the file would hardly be smaller.
@@ -48,8 +48,8 @@ def to_int8(
     run, signature = OnnxNet(model.SerializeToString()), draft.signature
     found = parity(Answers(net, signature), run, signature)
     metrics: list[dict[str, float]] = [{}, {}]
-    if measure is not None:
-        metrics = [dict(measure(Likeness(r, net, signature))) for r in (draft.run, run)]
+    if measure is not None and (first := measure(Likeness(draft.run, net, signature))):
+        metrics = [dict(first), dict(measure(Likeness(run, net, signature)))]
     cost = Quantisation(len(draft.content), found, *metrics)
     facts = {prop.key: prop.value for prop in before.metadata_props}
     told = {**cost._asdict(), "parity": found._asdict()}
@@ -93,7 +93,7 @@ def quantised(model: ModelProto) -> ModelProto:
         raise ExportError(
             f"int8 would make {model.ByteSize():,} bytes of {before:,} and gain nothing: "
             "onnxruntime has it for matrix products, convolutions, embeddings and LSTM, not for "
-            "GRU and RNN"
+            "GRU, RNN and tied weights"
         )
     return model
 
