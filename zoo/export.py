@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from zoo import cli
 from zoo.config import ConfigError, trusted
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from zoo.checkpoint import Contents
     from zoo.exports import Exported
+    from zoo.lit import LitModel
 
 
 def export(cfg: DictConfig) -> Exported:
@@ -32,19 +34,18 @@ def export(cfg: DictConfig) -> Exported:
         ConfigError: no such checkpoint, a net that cannot be exported so, or a file that cannot be
             written.
     """
-    if OmegaConf.is_missing(cfg, "checkpoint"):
-        raise ConfigError("name what to export: checkpoint=<run folder, file or name>")
-    for key in ("lengths", "int8"):
-        if not isinstance(cfg[key], bool):
-            raise ConfigError(f"`{key}` must be true or false, got {cfg[key]!r}")
-    if not isinstance(cfg.tolerance, (int, float)) or not cfg.tolerance >= 0:
-        raise ConfigError(f"`tolerance` must be a number >= 0, got {cfg.tolerance!r}")
+    check_settings(cfg)
     from zoo import exports
     from zoo.checkpoint import CheckpointError, contents
     from zoo.report import say
 
     try:
         found = contents(cfg.checkpoint)
+    except CheckpointError as error:
+        raise ConfigError(str(error)) from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
+    try:
         done = exports.export(
             found.net,
             output_of(cfg, found),
@@ -56,7 +57,7 @@ def export(cfg: DictConfig) -> Exported:
             tolerance=cfg.tolerance,
             card=found.card,
         )
-    except (CheckpointError, exports.ExportError) as error:
+    except exports.ExportError as error:
         raise ConfigError(str(error)) from error
     except OSError as error:
         raise ConfigError(f"cannot write {error.filename}: {error.strerror}") from error
@@ -65,16 +66,34 @@ def export(cfg: DictConfig) -> Exported:
     return done
 
 
+def check_settings(cfg: DictConfig) -> None:
+    """Refuse values that no export can have, before anything is loaded.
+
+    Raises:
+        ConfigError: no checkpoint is named, or a value is of the wrong kind.
+    """
+    if OmegaConf.is_missing(cfg, "checkpoint") or cfg.checkpoint is None:
+        raise ConfigError("name what to export: checkpoint=<run folder, file or name>")
+    for key in ("lengths", "int8"):
+        if not isinstance(cfg[key], bool):
+            raise ConfigError(f"`{key}` must be true or false, got {cfg[key]!r}")
+    most = cfg.tolerance
+    if isinstance(most, bool) or not isinstance(most, (int, float)) or not most >= 0:
+        raise ConfigError(f"`tolerance` must be a number >= 0, got {most!r}")
+
+
 def output_of(cfg: DictConfig, found: Contents) -> Path:
     """Where to write: what was asked for, or a name for it, here or in the folder asked for."""
     from zoo.exports import SUFFIXES
 
-    choices = (found.config or {}).get("choices", {})
-    if choices:
+    choices = (found.config or {}).get("choices")
+    if choices and isinstance(choices, dict):
         name = f"{choices.get('model')}_{choices.get('data')}"
     else:
-        source = str(cfg.checkpoint).rstrip("/")
-        name = source if not Path(source).exists() else Path(source).resolve().stem
+        name = str(cfg.checkpoint).rstrip("/")
+        if Path(name).exists():
+            place = Path(name).resolve()
+            name = place.name if place.is_dir() else place.stem  # a folder may be called net-1.0
         name = name.removeprefix("hf://")
     name = re.sub(r"[^\w.-]+", "_", name) + SUFFIXES.get(cfg.format, "")
     if cfg.output is None:
@@ -84,23 +103,24 @@ def output_of(cfg: DictConfig, found: Contents) -> Path:
 
 
 def measure_of(found: Contents) -> Callable[[nn.Module], Mapping[str, float]] | None:
-    """A function (net) -> loss and metrics of the run's test split; None without its data."""
+    """A function (net) -> loss and metrics of the run's test split; None without its data.
+
+    It gives nothing, and says why, where the data is not what it was.
+    """
     if found.config is None:
         return None
     import lightning.pytorch as pl
 
+    from zoo.exports.parity import first_line
     from zoo.report import say
-    from zoo.runs import build, quiet, scalars
+    from zoo.runs import scalars
 
-    quiet()
+    unmeasured = "note   what int8 costs is not measured:"
     try:
-        data, module = build(trusted(found.config, found.source))
-    except ConfigError as error:  # the data is not here; the net is, all the same
-        say(f"note   what int8 costs is not measured: {error}")
+        module, loader = data_of(found)
+    except (ConfigError, OmegaConfBaseException) as error:  # the net is here, all the same
+        say(f"{unmeasured} {first_line(error)}")
         return None
-    loader = data.loader("test")
-    if hasattr(module, "carry_state"):
-        module.carry_state = False  # an export reads whole sequences, from an empty state
 
     def measure(net: nn.Module) -> dict[str, float]:
         module.net = net
@@ -108,10 +128,34 @@ def measure_of(found: Contents) -> Callable[[nn.Module], Mapping[str, float]] | 
         trainer = pl.Trainer(
             accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, **flags
         )
-        trainer.test(module, loader, verbose=False)
+        try:
+            trainer.test(module, loader, verbose=False)
+        except (ValueError, IndexError, RuntimeError) as error:
+            say(f"{unmeasured} the data does not fit the net any more ({first_line(error)})")
+            return {}
         return {key.partition("/")[2]: value for key, value in scalars(trainer).items()}
 
     return measure
+
+
+def data_of(found: Contents) -> tuple[LitModel, Any]:
+    """The run's training module and test data; says what is tested otherwise than in the run.
+
+    Raises:
+        ConfigError: the data is not here, or the file asks for what is not to be trusted.
+        OmegaConfBaseException: the run's config is not whole.
+    """
+    from zoo.report import say
+    from zoo.runs import build, quiet
+
+    quiet()
+    data, module = build(trusted(found.config or {}, found.source))
+    if getattr(module, "carry_state", False):
+        module.carry_state = False
+        say("note   as in the file, no batch of the test goes on from the state of the one before")
+    if hasattr(module.net, "sample"):
+        say("note   as in the file, the test decodes the means of codes and draws none")
+    return module, data.loader("test")
 
 
 def main() -> None:

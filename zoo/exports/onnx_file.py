@@ -86,7 +86,7 @@ class OnnxNet(nn.Module):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors; they are raised as well
+        options.log_severity_level = 4  # not even errors, which are raised
         options.intra_op_num_threads = torch.get_num_threads()
         self.session: Any = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
