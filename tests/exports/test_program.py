@@ -13,8 +13,9 @@ from torch import nn
 import zoo
 from zoo.exports import ExportError, export, metadata
 from zoo.exports.signature import TRACED, Answers, signature_of
-from zoo.models import CNN, FNN, LSTM, VAE
+from zoo.models import CNN, FNN, LSTM, VAE, Torchvision
 from zoo.preprocessing import Classes, ImageInput, Preprocessing, Scaling
+from zoo.preprocessing.affine import identity
 
 SIZES = {"batch": 6, "length": 23, "height": 41, "width": 36}
 
@@ -52,6 +53,19 @@ def test_convolutions_along_time(norm: str | None, pool: str, tmp_path: Path) ->
     done = export(net, tmp_path / "x.pt2", format="exported_program")
     assert done.inputs[0].shape == ("batch", 2, "length")
     compare(net, done.path)
+
+
+@pytest.mark.slow
+def test_images_of_any_size_whatever_it_was_trained_on(tmp_path: Path) -> None:
+    """Here the last maps are of one pixel, which tells nothing of the maps of other images."""
+    image = ImageInput((1, 8, 8), limit=16.0, fit="crop", view="image", scaling=identity())
+    net = Torchvision(1, 2, name="resnet18").eval()
+    rules = Preprocessing(image, Classes(["a", "b"]))
+    export(net, tmp_path / "x.pt2", format="exported_program", preprocessing=rules)
+    program = torch.export.load(tmp_path / "x.pt2").module()
+    for size in ((2, 1, 8, 8), (1, 1, 5, 70), (4, 1, 33, 64)):
+        x = torch.randn(size)
+        torch.testing.assert_close(program(x)[0], net(x), atol=1e-5, rtol=0)
 
 
 @pytest.mark.slow

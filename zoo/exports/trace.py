@@ -6,12 +6,13 @@ import copy
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config as symbols
 
 from zoo.exports.signature import ExportError, Signature
 
@@ -51,11 +52,22 @@ def graph(module: nn.Module, signature: Signature, dims: Mapping[str, Any]) -> E
     )
     inputs = signature.example(signature.sizes)
     try:
-        with quiet(), torch.no_grad():
+        with quiet(), torch.no_grad(), sizes_of_one_as_any(Dim.DYNAMIC in dims.values()):
             return torch.export.export(module, inputs, dynamic_shapes=dynamic, strict=False)
     except (torch._dynamo.exc.UserError, RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ExportError(f"torch.export cannot follow this net: {reason}") from error
+
+
+def sizes_of_one_as_any(yes: bool) -> AbstractContextManager[None]:
+    """Whether torch.export makes nothing of a size that is 1 where it traces.
+
+    Otherwise a net whose last maps have one pixel is tied to images that are as small (torch 2.14).
+    """
+    patched: AbstractContextManager[None] = symbols.patch(  # type: ignore[attr-defined]
+        backed_size_oblivious=yes
+    )
+    return patched
 
 
 class PoolAlongTime(nn.Module):
