@@ -12,11 +12,12 @@ import zoo
 from zoo.exports import ExportError, export
 from zoo.exports import write as module
 from zoo.exports.signature import signature_of
-from zoo.models import FNN, LSTM, VAE, Autoencoder
+from zoo.models import FNN, LSTM, VAE, Autoencoder, ResNet
 from zoo.preprocessing import (
     ArrayInput,
     Classes,
     Frames,
+    ImageInput,
     Output,
     Preprocessing,
     Reconstruction,
@@ -198,6 +199,14 @@ def test_a_folder_keeps_the_type_of_the_weights(dtype: torch.dtype, tmp_path: Pa
     assert all(
         torch.equal(back[k], v) and back[k].dtype == dtype for k, v in net.state_dict().items()
     )
+
+
+def test_a_folder_is_tried_on_images_of_the_training(tmp_path: Path) -> None:
+    image = ImageInput((3, 9, 7), limit=1.0, fit="crop", view="image", scaling=identity())
+    rules = Preprocessing(image, Classes(["a", "b"]))
+    net = ResNet(3, 2, depth=8, width=4)
+    done = export(net, tmp_path / "model", format="safetensors", preprocessing=rules)
+    assert done.parity.sizes[0] == {"batch": 3, "height": 9, "width": 7}
 
 
 def test_a_folder_that_can_be_written_to_in_one_that_cannot(

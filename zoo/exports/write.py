@@ -169,7 +169,7 @@ def as_folder(
     """
     from zoo.model_folder import read, write
 
-    signature = signature_of(net)
+    signature = signature_of(net, image=image_of(preprocessing))
     try:
         with tempfile.TemporaryDirectory() as trial:
             back = read(write(net, trial, preprocessing=preprocessing, card=card)).net
