@@ -56,14 +56,25 @@ def test_convolutions_along_time(norm: str | None, pool: str, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_images_of_any_size_whatever_it_was_trained_on(tmp_path: Path) -> None:
-    """Here the last maps are of one pixel, which tells nothing of the maps of other images."""
-    image = ImageInput((1, 8, 8), limit=16.0, fit="crop", view="image", scaling=identity())
-    net = Torchvision(1, 2, name="resnet18").eval()
+@pytest.mark.parametrize(
+    ("name", "shape", "others"),
+    [
+        ("resnet18", ("batch", 1, "height", "width"), [(1, 1, 5, 70), (4, 1, 33, 64)]),
+        ("convnext_tiny", ("batch", 1, 32, 32), [(1, 1, 32, 32)]),
+        ("shufflenet_v2_x0_5", ("batch", 1, 32, 32), [(1, 1, 32, 32)]),
+    ],
+)
+def test_images_of_other_sizes_where_the_last_maps_have_one_pixel(
+    name: str, shape: tuple[int | str, ...], others: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    image = ImageInput((1, 32, 32), limit=16.0, fit="crop", view="image", scaling=identity())
+    net = Torchvision(1, 2, name=name).eval()
     rules = Preprocessing(image, Classes(["a", "b"]))
-    export(net, tmp_path / "x.pt2", format="exported_program", preprocessing=rules)
-    program = torch.export.load(tmp_path / "x.pt2").module()
-    for size in ((2, 1, 8, 8), (1, 1, 5, 70), (4, 1, 33, 64)):
+    file = tmp_path / "x.pt2"
+    done = export(net, file, format="exported_program", preprocessing=rules)
+    assert done.inputs[0].shape == shape
+    program = torch.export.load(file).module()
+    for size in ((2, 1, 32, 32), *others):
         x = torch.randn(size)
         torch.testing.assert_close(program(x)[0], net(x), atol=1e-5, rtol=0)
 

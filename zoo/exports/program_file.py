@@ -23,7 +23,7 @@ def program_of(net: nn.Module, signature: Signature) -> tuple[ExportedProgram, S
         ExportError: it cannot be traced.
     """
     module = ProgramRecurrent(net) if isinstance(net, RecurrentNet) else Answers(net, signature)
-    program, signature = traced(module.eval(), signature)
+    program, signature = traced(module.eval(), signature, guarded=True)
     restored(program)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # names files of this machine

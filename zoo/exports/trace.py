@@ -6,7 +6,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,14 +14,23 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as symbols
 
+from zoo.exports.parity import FAILURES, first_line, sizes_of
 from zoo.exports.signature import ExportError, Signature
 
 
-def traced(module: nn.Module, signature: Signature) -> tuple[ExportedProgram, Signature]:
+def traced(
+    module: nn.Module, signature: Signature, *, guarded: bool = False
+) -> tuple[ExportedProgram, Signature]:
     """The graph of a module, and its signature with the outputs' shapes and what had to be fixed.
 
     The batch is free, and so is the length of a recurrent net; the sizes of space are, unless a
     layer reads them as numbers.
+
+    Args:
+        module: in eval mode.
+        signature: of it.
+        guarded: whether the graph is to be run with torch's guards, which refuse sizes that it
+            takes for special; ONNX has none.
 
     Raises:
         ExportError: torch cannot trace it.
@@ -31,17 +40,30 @@ def traced(module: nn.Module, signature: Signature) -> tuple[ExportedProgram, Si
         firm["length"] = Dim("length")
     space = [word for word in signature.free if word not in firm]
     module = without_pools_along_time(module)
-    try:
-        program = graph(module, signature, {**firm, **dict.fromkeys(space, Dim.DYNAMIC)})
-    except ExportError:
-        if not space:
-            raise
-        program = graph(module, signature, {**firm, **dict.fromkeys(space, Dim.STATIC)})
+    for any_size in (False, True) if guarded else (False,):
+        try:
+            dims = {**firm, **dict.fromkeys(space, Dim.DYNAMIC)}
+            program = graph(module, signature, dims, any_size=any_size)
+            if not (space and guarded) or runs(program, signature):
+                return program, with_shapes(program, signature)
+        except ExportError:
+            if not space:
+                raise
+    program = graph(module, signature, {**firm, **dict.fromkeys(space, Dim.STATIC)})
     return program, with_shapes(program, signature)
 
 
-def graph(module: nn.Module, signature: Signature, dims: Mapping[str, Any]) -> ExportedProgram:
+def graph(
+    module: nn.Module, signature: Signature, dims: Mapping[str, Any], *, any_size: bool = False
+) -> ExportedProgram:
     """What torch makes of a module, with a dimension for each size that is free.
+
+    Args:
+        module: in eval mode.
+        signature: of it.
+        dims: by name of the size.
+        any_size: whether a size of 1 is nothing special. Otherwise maps that have one pixel tie
+            the graph to images that are as small; but some layers then need a batch of two.
 
     Raises:
         ExportError: torch cannot trace it, or has to fix one of them.
@@ -51,23 +73,25 @@ def graph(module: nn.Module, signature: Signature, dims: Mapping[str, Any]) -> E
         for port in signature.inputs
     )
     inputs = signature.example(signature.sizes)
+    oblivious = symbols.patch(backed_size_oblivious=any_size)  # type: ignore[attr-defined]
     try:
-        with quiet(), torch.no_grad(), sizes_of_one_as_any(Dim.DYNAMIC in dims.values()):
+        with quiet(), torch.no_grad(), oblivious:
             return torch.export.export(module, inputs, dynamic_shapes=dynamic, strict=False)
     except (torch._dynamo.exc.UserError, RuntimeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"torch.export cannot follow this net: {reason}") from error
+        raise ExportError(f"torch.export cannot follow this net: {first_line(error)}") from error
 
 
-def sizes_of_one_as_any(yes: bool) -> AbstractContextManager[None]:
-    """Whether torch.export makes nothing of a size that is 1 where it traces.
-
-    Otherwise a net whose last maps have one pixel is tied to images that are as small (torch 2.14).
-    """
-    patched: AbstractContextManager[None] = symbols.patch(  # type: ignore[attr-defined]
-        backed_size_oblivious=yes
-    )
-    return patched
+@torch.no_grad()
+def runs(program: ExportedProgram, signature: Signature) -> bool:
+    """Whether a graph takes other sizes than the traced ones, those of large images included."""
+    module = program.module()
+    large = {word: 2 * signature.sizes[word] + 1 for word in signature.free}
+    try:
+        for sizes in (*sizes_of(signature), {**large, "batch": 2}):
+            module(*signature.example(sizes))
+    except FAILURES:
+        return False
+    return True
 
 
 class PoolAlongTime(nn.Module):
