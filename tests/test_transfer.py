@@ -215,7 +215,7 @@ def test_tied_weights_learn_once() -> None:
     assert sorted(held) == sorted(id(p) for p in net.parameters())
 
 
-@pytest.mark.parametrize("value", [0, -0.5, 1.5, float("nan"), "0.5"])
+@pytest.mark.parametrize("value", [0, -0.5, 1.5, float("nan"), "0.5", True])
 def test_the_rates_fall_towards_the_input(value: Any) -> None:
     with pytest.raises(ValueError, match=r"`lr_decay` must be in \(0, 1\], got"):
         decay_groups(FNN(6, 3), lr_decay=value)
@@ -309,18 +309,28 @@ def test_images_that_are_too_small_are_told_before_the_run_begins(
 def test_what_needs_no_data_is_told_before_it_is_read(composed: Callable[..., DictConfig]) -> None:
     cfg = composed("model=linear")
     for key, value, reason in (
-        ("init_from", 5, "`init_from` must be text or null, got 5"),
+        ("init_from", 5, "`init_from` must be a name, a path or null, got 5"),
+        ("init_from", "", "`init_from` must be a name, a path or null, got ''"),
         ("freeze", True, "`freeze` must be a number of stages or the name of one, got True"),
         ("freeze", 1.5, "`freeze` must be a number of stages"),
         ("freeze", 1, "`freeze` must leave a stage that learns"),
         ("freeze", "stem", "a stage of FNN must be a name, .* got 'stem'"),
-        ("lr_decay", 0, r"`lr_decay` must be a number in \(0, 1\], got 0"),
-        ("lr_decay", "slow", r"`lr_decay` must be a number in \(0, 1\], got 'slow'"),
+        ("lr_decay", 0, r"`lr_decay` must be in \(0, 1\], got 0"),
+        ("lr_decay", True, r"`lr_decay` must be in \(0, 1\], got True"),
+        ("lr_decay", "slow", r"`lr_decay` must be in \(0, 1\], got 'slow'"),
     ):
         case = cfg.copy()
         case[key] = value
         with pytest.raises(ConfigError, match=reason):
             check(case)
+
+
+def test_a_run_of_before_has_none_of_these_keys(composed: Callable[..., DictConfig]) -> None:
+    cfg = composed()  # as `resume` fills in what the run's own config lacks
+    cfg.freeze = cfg.lr_decay = None
+    check(cfg)
+    _, module = build(cfg)
+    assert module.net.frozen == 0 and module.lr_decay == 1.0
 
 
 QUIET = ("logger=none", "pictures=none", "debug=fast")

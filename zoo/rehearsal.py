@@ -34,7 +34,7 @@ def rehearse(cfg: DictConfig) -> None:
         {key: OmegaConf.to_container(cfg[key], resolve=True) for key in parts if cfg[key]}
     )
     _try("optimizer", lambda: _optimizer(stage))
-    start = {"freeze": cfg.get("freeze") or 0, "lr_decay": cfg.get("lr_decay", 1.0)}
+    start = {"freeze": cfg.get("freeze") or 0, "lr_decay": cfg.get("lr_decay") or 1.0}
     complaints = []
     for size in SIZES:
         try:

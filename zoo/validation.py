@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from zoo.config import ConfigError, conf_dir, nodes, plain, suggest
 from zoo.partners import check_partners, follow_target, overrides
+from zoo.regularization.base import check_in
 from zoo.rehearsal import rehearse, target_of
 
 LEAST = {"log_every_n_steps": 1, "accumulate_grad_batches": 1, "gradient_clip_val": 0.0}
@@ -87,15 +88,18 @@ def check_top(cfg: DictConfig) -> None:
 
 def check_beginning(cfg: DictConfig) -> None:
     """Check what a run begins with, and which stages learn how fast."""
-    if not isinstance(cfg.init_from, str | None):
-        raise ConfigError(f"`init_from` must be text or null, got {cfg.init_from!r}")
-    if isinstance(cfg.freeze, bool) or not isinstance(cfg.freeze, int | str):
+    # Empty is what a shell makes of a variable that nobody has set.
+    if not isinstance(cfg.init_from, str | None) or cfg.init_from == "":
+        raise ConfigError(f"`init_from` must be a name, a path or null, got {cfg.init_from!r}")
+    # A run of an older version that is resumed has null for both.
+    if isinstance(cfg.freeze, bool) or not isinstance(cfg.freeze, int | str | None):
         raise ConfigError(
             f"`freeze` must be a number of stages or the name of one, got {cfg.freeze!r}"
         )
-    decay = cfg.lr_decay
-    if isinstance(decay, bool) or not isinstance(decay, int | float) or not 0 < decay <= 1:
-        raise ConfigError(f"`lr_decay` must be a number in (0, 1], got {decay!r}")
+    try:
+        check_in("(0, 1]", "lr_decay", 1.0 if cfg.lr_decay is None else cfg.lr_decay)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def check_trainer(cfg: DictConfig) -> None:

@@ -97,7 +97,8 @@ def scale_rates(optimizer: Optimizer) -> None:
 def check_in(interval: str, name: str, value: float) -> None:
     """Refuse what is not a number in an interval such as "[0, inf)"; NaN is in none."""
     low, high = (float(end) for end in interval[1:-1].split(","))
-    inside = isinstance(value, (int, float)) and (
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    inside = number and (
         low < value < high
         or (value == low and interval[0] == "[")
         or (value == high and interval[-1] == "]")
