@@ -258,6 +258,15 @@ def test_max_norm_scales_back_the_units_that_are_too_long_and_only_those() -> No
     assert net[0].weight.requires_grad and net[0].weight.grad_fn is None
 
 
+def test_max_norm_leaves_what_is_frozen_alone() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    for layer in net:
+        nn.init.constant_(layer.weight, 5.0)
+    net[0].requires_grad_(False)
+    reg.MaxNorm(1.0).project_(net)
+    assert net[0].weight.eq(5).all() and net[1].weight.lt(1).all()
+
+
 @pytest.mark.parametrize(
     ("layer", "unit"),
     [

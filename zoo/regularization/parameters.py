@@ -82,10 +82,11 @@ class MaxNorm(Constraint):
 
     @torch.no_grad()
     def project_(self, net: nn.Module) -> None:
-        """Scale what is too long back to `limit`; leave the rest alone."""
+        """Scale what is too long back to `limit`; leave the rest, and what is frozen, alone."""
         # Transposed convolutions alone keep their units on the second dimension: (in, out, kernel).
         transposed = {
             id(m.weight) for m in net.modules() if isinstance(m, nn.modules.conv._ConvTransposeNd)
         }
         for _, weight in weights(net):
-            weight.renorm_(2, 1 if id(weight) in transposed else 0, self.limit)
+            if weight.requires_grad:
+                weight.renorm_(2, 1 if id(weight) in transposed else 0, self.limit)
