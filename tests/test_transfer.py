@@ -112,6 +112,32 @@ def test_a_layer_comes_whole_or_not_at_all() -> None:
     assert same(net.layers[3].weight, source.layers[3].weight)
 
 
+def test_a_head_is_nothing_above_another_stage() -> None:
+    deep, flat = FNN(6, 3, hidden=[6, 6]), FNN(6, 3, hidden=[6])
+    head = flat.head.weight.clone()
+    found = transfer(flat, deep)
+    assert same(flat.head.weight, head) and found.halved == [("head", "weight"), ("head", "bias")]
+    assert report(found, flat, deep, "deep")[1:] == [
+        "       loaded  hidden1",
+        "       anew    head: reads other features there",
+        "       unused  hidden2",
+    ]
+    linear = FNN(6, 3, hidden=[])
+    with pytest.raises(ValueError, match="nothing of FNN"):
+        transfer(linear, flat)  # it would read the input as if it were hidden units
+    other = FNN(6, 3, hidden=[])
+    transfer(linear, other)
+    assert same(linear.head.weight, other.head.weight)
+
+
+def test_a_head_above_a_stage_that_starts_anew_does_so_too() -> None:
+    net, source = CNN(IMAGE, 3, channels=[4, 6, 5]), CNN(IMAGE, 3, channels=[4, 7, 5])
+    head = net.head.weight.clone()
+    transfer(net, source)
+    assert same(net.layers[0].weight, source.layers[0].weight)
+    assert same(net.head.weight, head)
+
+
 def test_what_reads_both_ways_begins_with_what_reads_forwards() -> None:
     net, source = RNN(2, 3, hidden_size=4, bidirectional=True), RNN(2, 3, hidden_size=4)
     found = transfer(net, source)

@@ -22,7 +22,7 @@ class Transfer(NamedTuple):
     Attributes:
         loaded: how many numbers each tensor of the net got from the source.
         reshaped: those of another shape, (here, there); nothing else of their layer is loaded.
-        halved: those that fit, in such a layer.
+        halved: those that fit, in such a layer or in a head that read other features there.
         absent: those that the source has none of.
         unused: those of the source that the net has none of.
     """
@@ -39,7 +39,7 @@ def transfer(net: Net, source: Net) -> Transfer:
 
     A stage of an encoder is that of a classifier of the same layers, so that one can begin with the
     other. A layer is loaded whole or not at all, if its shapes differ: a bias means nothing beside
-    other weights. Nor does a head above stages of which none was loaded.
+    other weights. Nor does a head above another stage than the one that it has learned to read.
 
     Args:
         net: where to; changed in place.
@@ -55,6 +55,8 @@ def transfer(net: Net, source: Net) -> Transfer:
         if key in there and here[key].shape != there[key].shape
     }
     broken = {layer(key) for key in reshaped}
+    if read_by_head(net) != read_by_head(source) or read_by_head(net) in stages(list(reshaped)):
+        broken |= {layer(key) for key in here if key[0] == HEAD}
     fits = [key for key in here if key in there and layer(key) not in broken]
     found = Transfer(
         {key: here[key].numel() for key in fits},
@@ -81,6 +83,11 @@ def tensors(net: Net) -> dict[Address, Tensor]:
         for stage, module in net.stages().items()
         for name, tensor in module.state_dict(keep_vars=True).items()
     }
+
+
+def read_by_head(net: Net) -> str | None:
+    """The last stage below the head; None if there is none."""
+    return next((stage for stage in reversed(net.stages()) if stage != HEAD), None)
 
 
 def layer(address: Address) -> Address:
@@ -116,6 +123,8 @@ def report(found: Transfer, net: Net, source: Net, origin: str) -> list[str]:
     reasons: dict[str, str] = {}  # of each stage the first
     for (stage, name), (here, there) in found.reshaped.items():
         reasons.setdefault(stage, f"{name} is {there} there, {here} here")
+    for stage, _ in found.halved:
+        reasons.setdefault(stage, "reads other features there")
     for stage, name in found.absent:
         partly = any(key[0] == stage for key in [*found.loaded, *found.halved])
         reasons.setdefault(stage, f"no {name} there" if partly else "not there")
