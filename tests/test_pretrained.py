@@ -106,6 +106,12 @@ def test_another_head_starts_anew_on_the_same_features() -> None:
     torch.testing.assert_close(net.features(x), plain.features(x), rtol=0, atol=0)
 
 
+def test_what_they_are_like_may_be_said() -> None:
+    net: Any = zoo.create_model("cnn", pretrained="digits", in_shape=(1, 8, 8), out_features=10)
+    plain: Any = zoo.create_model("cnn", pretrained="digits")
+    assert all(torch.equal(value, net.state_dict()[k]) for k, value in plain.state_dict().items())
+
+
 @pytest.mark.parametrize(
     ("model", "data", "arguments", "message"),
     [
@@ -113,6 +119,7 @@ def test_another_head_starts_anew_on_the_same_features() -> None:
         ("resnet", "mnist", {}, "no weights 'mnist' of 'resnet'"),
         ("lenet5", "mnist", {"pool": "max"}, "`pool` = 'average', got 'max'"),
         ("lenet5", "../mnist", {}, "no weights '../mnist'"),
+        ("lenet5", "mnist", {"pol": "max"}, "no argument `pol`; did you mean 'pool'"),
     ],
 )
 def test_what_there_is_not_is_named(

@@ -48,14 +48,14 @@ def create_model(name: str, /, *, pretrained: str | None = None, **arguments: An
 
     if name not in list_models():
         raise ValueError(f"no model {name!r}{suggest(name, list_models())}")
-    if pretrained is not None:
-        return trained(name, pretrained, arguments)
     preset = preset_of(name)
     net = getattr(zoo.models, preset.pop("_target_").rpartition(".")[2])
     parameters = inspect.signature(net).parameters
     for argument in arguments:
         if argument not in parameters:
             raise ValueError(f"{name} has no argument `{argument}`{suggest(argument, parameters)}")
+    if pretrained is not None:
+        return trained(name, pretrained, arguments)
     values = {key: value for key, value in preset.items() if value != "???"} | arguments
     missing = [k for k, p in parameters.items() if p.default is p.empty and k not in values]
     if missing:
@@ -89,10 +89,12 @@ def trained(name: str, data: str, arguments: dict[str, Any]) -> nn.Module:
         raise ValueError(f"no weights {data!r} of {name!r} in the package; {these}")
     net: Any = load(f"{name}/{data}")
     for argument, value in arguments.items():
+        has = net.arguments[argument]
+        if has == (list(value) if isinstance(value, tuple) else value):
+            continue
         if argument == "out_features":
             net.reset_head(value)
-        elif net.arguments.get(argument) != value:
-            has = net.arguments.get(argument)
+        else:
             raise ValueError(
                 f"the weights {name}/{data} have `{argument}` = {has!r}, got {value!r}; only "
                 "`out_features` can be another"
