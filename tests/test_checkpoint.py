@@ -133,6 +133,14 @@ def test_a_net_of_several_results_comes_back(tmp_path: Path) -> None:
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no checkpoint .*nowhere"):
         zoo.load(tmp_path / "nowhere")
+    for path in ("", "a" * 5_000, "a\0b"):  # also what the system would not call a path
+        with pytest.raises(CheckpointError, match="there is no checkpoint"):
+            zoo.load(path)
+        with pytest.raises(CheckpointError, match="there is no checkpoint|no run folder"):
+            checkpoint_file(path)
+    for path, near in (("lenet5", "lenet5/mnist"), ("fnn/digit", "fnn/digits")):
+        with pytest.raises(CheckpointError, match=f"no checkpoint {path}; did you mean '{near}'"):
+            zoo.load(path)
     with pytest.raises(CheckpointError, match="no checkpoints/best.ckpt"):
         zoo.load(tmp_path)
     with pytest.raises(CheckpointError, match="no checkpoints/last.ckpt"):

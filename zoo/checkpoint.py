@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import warnings
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -97,16 +99,20 @@ def contents(path: str | Path) -> Contents:
         CheckpointError: as `load`.
     """
     from zoo import model_folder
-    from zoo.pretrained import folder_of
+    from zoo.pretrained import folder_of, names
 
     if str(path).startswith("hf://"):
         from zoo.hub import fetch
 
         place = fetch(str(path))
     else:
-        place = Path(path)
-        if not place.exists():
-            place = folder_of(str(path)) or place
+        # Unlike Path.exists it answers for names that no file system takes, too.
+        found_here = Path(path) if os.path.exists(path) else folder_of(str(path))
+        if found_here is None:
+            near = get_close_matches(str(path), names(), n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            raise CheckpointError(f"there is no checkpoint {path}{guess}")
+        place = found_here
     if (place / model_folder.CONFIG).is_file():
         found = model_folder.read(place)
         rules = understood(found.preprocessing, place)
@@ -190,7 +196,7 @@ def checkpoint_file(path: str | Path, name: str = "best.ckpt") -> Path:
         CheckpointError: there is none.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         file = path / "checkpoints" / name
         if not file.is_file():
             raise CheckpointError(
@@ -198,7 +204,7 @@ def checkpoint_file(path: str | Path, name: str = "best.ckpt") -> Path:
                 "before its first epoch ended"
             )
         return file
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise CheckpointError(f"there is no checkpoint {path}")
     return path
 
