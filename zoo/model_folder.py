@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -52,7 +53,8 @@ def write(
     A model that was there before stays whole until the new weights are on the disk.
 
     Raises:
-        ValueError: the net is not of `zoo.models`, or was changed since it was built.
+        ValueError: the net is not of `zoo.models`, or was changed since it was built; or there is
+            more to say of it than a folder holds.
         OSError: the folder cannot be written.
     """
     from safetensors.torch import save
@@ -66,20 +68,38 @@ def write(
         for key, value in net.state_dict().items()
         if key not in twins
     }
-    config = {**recipe, "card": dict(card or {})}
+    weights = save(tensors, {"format": "pt"})
+    digest = hashlib.sha256(weights).hexdigest()
+    config = {**recipe, "weights_sha256": digest, "card": dict(card or {})}
     texts = {CARD: model_card(net, config)}
     if preprocessing is not None:
         texts[PREPROCESSING] = as_json(preprocessing.plain())
     texts[CONFIG] = as_json(config)
+    contents = {name: encoded(name, text) for name, text in texts.items()}
     folder.mkdir(parents=True, exist_ok=True)
     with whole(folder / WEIGHTS) as file:
-        file.write_bytes(save(tensors, {"format": "pt"}))
+        file.write_bytes(weights)
         for name in (CONFIG, PREPROCESSING):
             (folder / name).unlink(missing_ok=True)  # of a model that was here before
-    for name, text in texts.items():
+    for name, content in contents.items():
         with whole(folder / name) as file:
-            file.write_text(text, encoding="utf-8")
+            file.write_bytes(content)
     return folder
+
+
+def encoded(name: str, text: str) -> bytes:
+    """The bytes of a file of the folder.
+
+    Raises:
+        ValueError: they are more than would be read again.
+    """
+    content = text.encode("utf-8")
+    if len(content) > LARGEST.get(name, len(content)):
+        raise ValueError(
+            f"{name} would be {len(content):,} bytes large, {LARGEST[name]:,} can be read again; "
+            "say less in the card"
+        )
+    return content
 
 
 def described(net: nn.Module) -> dict[str, Any]:
@@ -153,7 +173,9 @@ def read(folder: str | Path) -> Folder:
             f"{folder} has format {number}, this version reads up to {FORMAT}; update with pip "
             "install -U neural-zoo"
         )
-    net = assemble(config, read_tensors(folder), folder)
+    tensors = read_tensors(folder)
+    check_pair(folder, config.get("weights_sha256"))
+    net = assemble(config, tensors, folder)
     has = os.path.lexists(folder / PREPROCESSING)
     card = config.get("card")
     return Folder(
@@ -209,6 +231,31 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError, ValueError, LookupError, RuntimeError, TypeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{file} is damaged or no safetensors ({reason[:100]})") from error
+
+
+def check_pair(folder: Path, digest: Any) -> None:
+    """Refuse weights that are not those which were written with the config.
+
+    It tells of accidents, not of ill will: whoever changes the one can change the other.
+
+    Args:
+        folder: of the model.
+        digest: SHA-256 of its weights; None in folders of before there was one.
+
+    Raises:
+        CheckpointError: they are others, or damaged.
+    """
+    if digest is None:
+        return
+    with (folder / WEIGHTS).open("rb") as file:
+        found = hashlib.sha256()
+        while block := file.read(1 << 20):
+            found.update(block)
+    if found.hexdigest() != digest:
+        raise CheckpointError(
+            f"{folder / WEIGHTS} is damaged, or not what was written with {CONFIG}: fetch or save "
+            "the whole folder again"
+        )
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -1,5 +1,6 @@
 """One folder per model: what `zoo.save` writes, `zoo.load` gives back, bit for bit."""
 
+import hashlib
 import json
 import os
 import stat
@@ -248,13 +249,36 @@ def test_what_is_in_the_folder(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "config.json").read_text())
     assert (config["format"], config["zoo"], config["net"]) == (1, zoo.__version__, "FNN")
     assert config["arguments"]["hidden"] == [4]
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    assert config["weights_sha256"] == hashlib.sha256(weights).hexdigest()  # as of sha256sum
     card = (tmp_path / "README.md").read_text()
     for words in ("# little", "| test/loss | 0.5 |", "trained on: iris", "zoo.models.FNN"):
         assert words in card
     assert "license" not in card  # nobody said under which
     # Whoever has no zoo reads the weights with safetensors alone.
-    weights = load_file(tmp_path / "model.safetensors")
-    assert torch.equal(weights["head.weight"], net.head.weight)
+    tensors = load_file(tmp_path / "model.safetensors")
+    assert torch.equal(tensors["head.weight"], net.head.weight)
+
+
+def test_weights_of_another_model_or_with_a_flipped_bit_are_noticed(tmp_path: Path) -> None:
+    one, other = zoo.save(FNN(3, 2), tmp_path / "one"), zoo.save(FNN(3, 2), tmp_path / "other")
+    weights = (one / "model.safetensors").read_bytes()
+    flipped = weights[:-1] + bytes([weights[-1] ^ 1])
+    for content in ((other / "model.safetensors").read_bytes(), flipped):
+        (one / "model.safetensors").write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"not what was written with config\.json"):
+            zoo.load(one)
+    (one / "model.safetensors").write_bytes(weights)
+    zoo.load(one)
+
+
+def test_a_folder_of_before_there_was_a_checksum_is_read(tmp_path: Path) -> None:
+    net = made("fnn")
+    zoo.save(net, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["weights_sha256"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    equal(net, zoo.load(tmp_path))
 
 
 def test_words_of_others_stay_on_their_line(tmp_path: Path) -> None:
@@ -267,7 +291,15 @@ def test_words_of_others_stay_on_their_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("card", "words"),
-    [({"seed": float("nan")}, "JSON"), ({"data": Path("x")}, "only plain values can be saved")],
+    [
+        ({"seed": float("nan")}, "JSON"),
+        ({"data": Path("x")}, "only plain values can be saved"),
+        (
+            {"data": "x" * 2**20},
+            r"config\.json would be .* bytes large, 1,048,576 can be read again",
+        ),
+        ({"data": "\ud800"}, "utf-8"),
+    ],
 )
 def test_a_card_that_cannot_be_written(card: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=words):
@@ -298,13 +330,7 @@ def test_a_newer_model_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
 
 def fails(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """From now on the disk is full when that file is written."""
-    write_text, write_bytes = Path.write_text, Path.write_bytes
-
-    def text(self: Path, *args: Any, **how: Any) -> int:
-        if self.name == f".{name}":
-            write_text(self, "half of i")
-            raise OSError(28, "No space left on device")
-        return write_text(self, *args, **how)
+    write_bytes = Path.write_bytes
 
     def content(self: Path, data: bytes) -> int:
         if self.name == f".{name}":
@@ -312,7 +338,6 @@ def fails(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
             raise OSError(28, "No space left on device")
         return write_bytes(self, data)
 
-    monkeypatch.setattr(Path, "write_text", text)
     monkeypatch.setattr(Path, "write_bytes", content)
 
 

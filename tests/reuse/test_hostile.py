@@ -45,8 +45,12 @@ def case(words: str) -> Callable[[Callable[[Path], Path]], Callable[[Path], Path
 
 
 def folder_of(place: Path, base: nn.Module | None = None) -> Path:
-    zoo.save(FNN(3, 2, hidden=[4]) if base is None else base, place / "net")
-    return place / "net"
+    """A folder without the checksum, as whoever does harm would leave it out."""
+    folder = zoo.save(FNN(3, 2, hidden=[4]) if base is None else base, place / "net")
+    config = json.loads((folder / "config.json").read_text())
+    del config["weights_sha256"]
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
 
 
 def with_config(place: Path, **changes: Any) -> Path:
@@ -749,6 +753,13 @@ for number, odd in enumerate(PREPROCESSING):
         return place / "net"
 
     CASES[f"preprocessing_{number}"] = (preprocessed, "its preprocessing cannot be used: ")
+
+
+for number, odd in enumerate(["0" * 64, "", 5, True, ["0"], {"a": 1}, "\x00" * 100_000]):
+    CASES[f"checksum_{number}"] = (
+        partial(with_config, weights_sha256=odd),
+        r"model\.safetensors is damaged, or not what was written with config\.json: fetch or save",
+    )
 
 
 # --- what each of them does ------------------------------------------------------------------

@@ -391,6 +391,9 @@ def test_nothing_less_than_all_weights_is_loaded(hub: Hub, tmp_path: Path) -> No
     from safetensors.torch import load, save
 
     files = written(net_of(), tmp_path / "net")
+    config = json.loads(files["config.json"])
+    del config["weights_sha256"]  # as of before there was one
+    files["config.json"] = json.dumps(config).encode()
     weights = load(files["model.safetensors"])
     del weights["head.bias"]
     hub.create("me/net", {**files, "model.safetensors": save(weights)})
