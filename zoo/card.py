@@ -32,7 +32,7 @@ def model_card(net: nn.Module, config: Mapping[str, Any]) -> str:
             `LINES`, "name", "license" and "metrics").
     """
     card, kind = config["card"], config["net"]
-    summary = (type(net).__doc__ or "").strip().splitlines()[0]
+    summary = (type(net).__doc__ or "").strip().partition("\n")[0]  # none under python -OO
     count = sum(p.numel() for p in net.parameters())
     license_ = [f"license: {json.dumps(card['license'])}"] if "license" in card else []
     lines = [
@@ -72,8 +72,14 @@ def rounded(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, (int, float)) else one_line(value)
 
 
-def card_of_run(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run folder knows: its data, seed, versions and results."""
+def card_of_run(folder: Path, config: Mapping[str, Any], epoch: int | None) -> dict[str, Any]:
+    """What a run folder knows: its data, seed, versions and results.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        epoch: of the checkpoint, from 0; results are told if the run has tested that epoch.
+    """
     import torch
 
     import zoo
@@ -88,15 +94,17 @@ def card_of_run(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         "versions": {"neural-zoo": zoo.__version__, "torch": torch.__version__},
     }
     found = results(folder / "metrics.json")
-    if found:
+    best = found.pop("best/epoch", None)
+    if epoch is not None and best == epoch:
+        # Its "val/" is the last epoch's.
         card["metrics"] = {
-            key: value
+            key.replace("best/", "val/"): value
             for key, value in found.items()
-            if key.startswith(("test/", "val/"))
+            if key.startswith(("test/", "best/"))
             and isinstance(value, (int, float))
             and math.isfinite(value)
         }
-        card["epochs"] = found.get("best/epoch")
+        card["epochs"] = epoch + 1
     return {key: value for key, value in card.items() if value is not None}
 
 

@@ -90,7 +90,7 @@ def row(name: str) -> Row:
         name=name,
         family=list(FAMILIES)[order(name)[0]],
         net=face,
-        summary=doc.splitlines()[0].rstrip("."),
+        summary=doc.partition("\n")[0].rstrip("."),
         reads=ALSO_1D if "(C, T)" in doc else READS[view],
         gives="an image and its code" if hasattr(net, "decode") else "classes or values",
         parameters=parameters(net),

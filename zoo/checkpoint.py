@@ -131,9 +131,11 @@ def contents(path: str | Path) -> Contents:
     )
     rules, config = understood(recipe.get("preprocessing"), file), recipe["config"]
     run = file.parent.parent if file.parent.name == "checkpoints" else file.parent
+    epoch = checkpoint.get("epoch")
     from zoo.card import card_of_run
 
-    return Contents(net, rules, config, card_of_run(run, config), str(file))
+    card = card_of_run(run, config, epoch if isinstance(epoch, int) else None)
+    return Contents(net, rules, config, card, str(file))
 
 
 def understood(rules: Any, source: Any) -> Preprocessing | None:

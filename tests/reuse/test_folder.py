@@ -471,17 +471,33 @@ def test_a_run_becomes_a_folder(where: str, tmp_path: Path) -> None:
     net = made("cnn")
     run = old_checkpoint(tmp_path, net).parent.parent
     rows = {"test/accuracy": 0.975, "best/epoch": 4, "fit/seconds": 3.0, "test/worst": float("inf")}
+    rows |= {"val/loss": 0.75, "best/loss": 0.25}  # of the last epoch, and of this one
     (run / "metrics.json").write_text(json.dumps(rows))
     zoo.save(run / where, tmp_path / "net")
     equal(net, zoo.load(tmp_path / "net"))
     equal(zoo.load(run), zoo.load(tmp_path / "net"))
     card = (tmp_path / "net" / "README.md").read_text()
-    for words in ("# net on iris", "| test/accuracy | 0.975 |", "seed: 3", "epochs: 4"):
+    for words in (
+        "# net on iris",
+        "| test/accuracy | 0.975 |",
+        "| val/loss | 0.25 |",
+        "seed: 3",
+        "epochs: 5",
+    ):
         assert words in card
     assert "seconds" not in card and "worst" not in card
     # A folder becomes a folder.
     zoo.save(str(tmp_path / "net"), tmp_path / "copy", card={"license": "mit"})
     assert "# net on iris" in (tmp_path / "copy" / "README.md").read_text()
+
+
+def test_results_are_those_of_the_best_epoch_alone(tmp_path: Path) -> None:
+    best = old_checkpoint(tmp_path, made("fnn"))
+    (best.parent.parent / "metrics.json").write_text('{"test/loss": 0.5, "best/epoch": 4}')
+    last = best.with_name("last.ckpt")
+    torch.save({**torch.load(best, weights_only=True), "epoch": 9}, last)
+    assert contents(best).card["metrics"] == {"test/loss": 0.5}
+    assert not {"metrics", "epochs"} & set(contents(last).card)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "[" * 100_000, "\x00\xff"])
