@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from zoo.cli import quoted
 from zoo.config import conf_dir
 
 ROOT = Path(__file__).parent.parent
@@ -145,3 +146,17 @@ def test_script_equals_the_command(
     assert (script.returncode, script.stderr) == (0, "")
     assert script.stdout == module.stdout
     assert words[0].replace("=", ": ") in script.stdout
+
+
+def test_a_sweep_begins_with_several(tmp_path: Path) -> None:
+    folder = tmp_path / "0_model=fnn,seed=1"
+    folder.mkdir()
+    words = {
+        "init_from=fnn/digits,null": 'init_from="fnn/digits",null',
+        "init_from='a,b','c'": "init_from='a,b','c'",
+        f"init_from={folder}": f'init_from="{folder}"',
+        f"init_from={folder.parent},null": f'init_from="{folder.parent}",null',
+        "runs=a,b": 'runs="a,b"',
+    }
+    assert {word: quoted(word, several=True) for word in words} == words
+    assert quoted("init_from=fnn/digits,null") == 'init_from="fnn/digits,null"'

@@ -48,7 +48,8 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
         print(help_text(name))
         return
     register_resolvers()
-    sys.argv[1:] = [quoted(word) for word in sys.argv[1:]]
+    several = not {"-m", "--multirun"}.isdisjoint(sys.argv)
+    sys.argv[1:] = [quoted(word, several=several) for word in sys.argv[1:]]
     traceback = os.environ.get(FULL_ERROR) == "1"
 
     @functools.wraps(task)
@@ -91,12 +92,18 @@ def full_error(on: bool) -> Iterator[None]:
             os.environ[FULL_ERROR] = before
 
 
-def quoted(word: str) -> str:
-    """The word as Hydra reads it: a job's folder has signs in its name that mean something."""
+def quoted(word: str, *, several: bool = False) -> str:
+    """The word as Hydra reads it: a job's folder has signs in its name that mean something.
+
+    With `several` a comma stands between two values to begin with, unless it is part of a path.
+    """
     key, _, value = word.partition("=")
     as_it_is = key in PATHS and value and value[0] not in "'\"$" and value != "null"
     if not (as_it_is or key in TEXTS):
         return word
+    if several and key == "init_from" and "," in value and not os.path.exists(value):
+        values = [quoted(f"{key}={one}").removeprefix(f"{key}=") for one in value.split(",")]
+        return f"{key}={','.join(values)}"
     # Hydra takes a backslash for itself, except before a quote.
     escaped = re.sub(r'(\\*)("|\Z)', lambda m: 2 * m[1] + (m[2] and '\\"'), value)
     return f'{key}="{escaped}"'
