@@ -90,6 +90,16 @@ def test_a_file_without_a_header(ask: Ask, capsys: pytest.CaptureFixture[str]) -
     assert found == pytest.approx([1 + 10 * 2, 1 - 10 / 2])
 
 
+@pytest.mark.parametrize("first", ["x,y,y\n", "", "\n,,\n"])
+def test_rows_of_numbers_with_a_header_or_without(
+    first: str, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("t.csv").write_text(f"{first}0,0,1\n2,3,4\n")
+    ask("numbers", input="t.csv")
+    found = rows(capsys.readouterr().out)
+    assert [[float(cell) for cell in row.values()] for row in found] == [[1, 0, 0, 1], [2, 2, 3, 4]]
+
+
 def test_json(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
     Path("t.csv").write_text(TABLE)
     ask("table", input="t.csv", top_k=2, output="a.json")

@@ -29,6 +29,9 @@ def files(ask: Ask) -> Iterator[None]:
     Path("bad.csv").write_text("size,colour\n1,red\nx,red\n")
     Path("s.csv").write_text("a,b\n1,2\n3,4\n")
     Path("gap.csv").write_text("a,b\n1,2\n3,\n5,6\n")
+    Path("hole.csv").write_text("1,?,3\n4,5,6\n")
+    Path("huge.csv").write_text("1,2,3\n4,5,1e39\n")
+    Path("inf.csv").write_text("a,b\n1,2\n3,4\n5,-inf\n")
     Path("t.txt").write_text("good\n")
     Path("two.csv").write_text("id,words\n1,good\n")
     np.save("wide.npy", np.zeros((2, 5, 7)))
@@ -67,6 +70,10 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("table", {"input": "s.csv"}, "s.csv lacks columns 'size', 'colour', .* Columns: a, b"),
     ("table", {"input": "head.csv"}, "head.csv has nothing to answer to"),
     ("table", {"input": "bad.csv"}, "bad.csv, line 3, column 'size': 'x' is not a number; skip="),
+    ("numbers", {"input": "hole.csv"}, "hole.csv, line 1, column '2': the value is missing; skip="),
+    ("numbers", {"input": "huge.csv"}, "huge.csv, line 2, column '3': '1e39' is infinite or bey"),
+    ("series", {"input": "inf.csv"}, "inf.csv, line 4, column 'b': '-inf' is infinite or beyond"),
+    ("table", {"input": "inf.csv", "names": ["size", "colour"]}, "line 1, column 'size': 'a' is"),
     ("texts", {"input": "two.csv"}, "which column holds the texts\\? column= one of id, words"),
     ("texts", {"input": "two.csv", "column": "word"}, "lacks column 'word', .* mean 'words'"),
     ("series", {"input": "s.csv"}, "s.csv has 2 rows, and 3 are needed to forecast from$"),

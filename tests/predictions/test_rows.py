@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ CASES = {
     "windows": "a,b\r\n1,2\r\n3,4\r\n",
     "marked": "\ufeffa,b\n1,2\n",
     "unnamed": "a,,b\n1,2,3\n",
+    "empty first": ",\na,b\n1,2\n",
 }
 
 
@@ -66,6 +69,17 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         assert stream.size is None
 
 
+def test_a_pipe_cannot_tell_how_much_there_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=["a,b\n1,2\n"])
+    writer.start()
+    with opened(str(pipe)) as stream:
+        assert stream.progress() == (None, None)
+        assert [row.cells for row in Table(stream).rows()] == [["1", "2"]]
+    writer.join()
+
+
 def test_a_ragged_row_has_a_flaw_and_the_next_is_read(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("a,b\n1\n1,2\n1,2,3\n")
@@ -79,7 +93,7 @@ def test_a_ragged_row_has_a_flaw_and_the_next_is_read(tmp_path: Path) -> None:
     [
         (b"", "t.csv is empty"),
         (b"\n\n", "t.csv is empty"),
-        (b"a,b,a\n1,2,3\n", "columns 1 and 3 are both named 'a'"),
+        (b"a,b,a\n1,2,3\n", r"columns 1 and 3 are both named 'a'; if .* names=\[…\]$"),
         (b'a,b\n1,"2"x\n', "line 2: not a csv file"),
         (b"a,b\n\xe9,2\n", "byte 0xe9 is not UTF-8"),
         (gzip.compress(b"a,b\n" + b"1,2\n" * 1000, mtime=0)[:-20], "truncated or damaged gzip"),
@@ -89,7 +103,9 @@ def test_what_is_no_table_is_named(content: bytes, message: str, tmp_path: Path)
     file = tmp_path / "t.csv"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=message) as error, opened(str(file)) as stream:
-        list(Table(stream).rows())
+        table = Table(stream)
+        table.places([])
+        list(table.rows())
     assert "\n" not in str(error.value)
 
 

@@ -130,7 +130,8 @@ def test_rows_that_cannot_be_read(restored: Restored) -> None:
     row: dict[str, Any] = dict(zip(names, [5.1, 3.5, 1.4, 0.2], strict=True))
     for value, word in [
         *((gap, "missing") for gap in (None, float("nan"), "", "?")),
-        *((strange, "not a number") for strange in ("abc", "1_0", [1], True, 1e39, float("inf"))),
+        *((strange, "not a number") for strange in ("abc", "1_0", [1], True)),
+        *((large, "beyond float32") for large in (1e39, float("-inf"))),
     ]:
         text = sentence(lambda value=value: iris.batch([row, row | {names[2]: value}]))  # type: ignore[misc]
         assert text.startswith(f"sample 2 of 2, column {names[2]!r}: ") and word in text

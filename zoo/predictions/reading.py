@@ -14,7 +14,7 @@ from zoo.predictions.options import Asked, origin
 from zoo.predictions.rows import Row, Table, opened
 from zoo.predictions.source import Sample, Source, arrays, images, lines, rows
 from zoo.preprocessing import ArrayInput, ImageInput, Input, SeriesInput, TableInput
-from zoo.preprocessing.columns import is_missing, number
+from zoo.preprocessing.columns import is_missing, known, number
 from zoo.preprocessing.images import BROKEN
 
 COLUMN = "text"  # of a csv file, where nobody says which one holds the texts
@@ -113,11 +113,16 @@ def value(table: Table, row: Row, name: str, cell: str) -> float:
     Raises:
         ValueError: there is none.
     """
-    found = None if is_missing(cell) else number(cell)
-    if found is None:
-        what = "the value is missing" if is_missing(cell) else f"{cell[:40]!r} is not a number"
-        raise ValueError(f"{table.stream.name}, line {row.line}, column {name!r}: {what}")
-    return found
+    try:
+        return known(cell)
+    except ValueError as error:
+        place = f"{table.stream.name}, line {row.line}, column {name!r}"
+        raise ValueError(f"{place}: {error}") from error
+
+
+def is_numeric(cell: str) -> bool:
+    """Whether a cell holds a number, or says that there is none."""
+    return is_missing(cell) or number(cell) is not None
 
 
 def numbers(table: Table, input: ArrayInput) -> Source:
@@ -133,16 +138,16 @@ def numbers(table: Table, input: ArrayInput) -> Source:
             f"{input.words()}"
             + (", as it can stand in an .npz file" if len(input.shape) > 1 else "")
         )
-    # A header of nothing but numbers is none.
-    headless = all(number(cell) is not None for cell in table.header)
-    first = [Row(1, table.header, "")] if headless else []
+    # A header of nothing but numbers, even if some are missing, is none.
+    first = [table.first] if table.first and all(map(is_numeric, table.first.cells)) else []
+    header = [str(i) for i in range(1, count + 1)] if first else table.header
 
     def parsed(index: int, row: Row) -> Sample:
         place = f"{name}, line {row.line}"
         if row.flaw:
             return Sample(index, None, place, f": {row.flaw}")
         try:
-            cells = zip(table.header, row.cells, strict=True)
+            cells = zip(header, row.cells, strict=True)
             return Sample(index, np.array([value(table, row, *cell) for cell in cells]), place)
         except ValueError as error:
             return Sample(index, None, place, str(error).removeprefix(place))

@@ -77,7 +77,8 @@ def opened(path: str) -> Iterator[Stream]:
         content = gzip.GzipFile(fileobj=raw) if beginning == GZIP else raw
         text = io.TextIOWrapper(content, "utf-8-sig", newline="")
         try:
-            yield Stream(name, text, raw, None if standard else Path(path).stat().st_size)
+            known = raw.seekable() and not standard  # a pipe cannot tell how far it has come
+            yield Stream(name, text, raw, Path(path).stat().st_size if known else None)
         finally:
             text.detach()  # or it would close the standard input with itself
 
@@ -104,8 +105,12 @@ class Table:
         separator: between columns; None is a tab for .tsv and .tsv.gz, else a comma.
         names: of the columns, if the file has no header.
 
+    Attributes:
+        header: the names.
+        first: the row that they stand in; None if they were given.
+
     Raises:
-        ValueError: there is no header, or two columns have one name.
+        ValueError: there is no header.
     """
 
     def __init__(
@@ -119,23 +124,29 @@ class Table:
             skipinitialspace=True,
             strict=True,
         )
-        header = list(names) if names is not None else next(self._all(), None)
-        if header is None:
-            raise ValueError(f"{stream.name} is empty")
-        self.header = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
-        for index, name in enumerate(self.header):
-            if name in self.header[:index]:
-                raise ValueError(
-                    f"{stream.name}: columns {self.header.index(name) + 1} and {index + 1} are "
-                    f"both named {name!r}"
-                )
+        self.first: Row | None = None
+        if names is None:
+            # Training passes over a first line of empty cells, too.
+            names = next((cells for cells in self._all() if any(cells)), None)
+            if names is None:
+                raise ValueError(f"{stream.name} is empty")
+            cells = [cell.strip() for cell in names]
+            self.first = Row(self._reader.line_num, cells, "")
+        self.header = [name.strip() or f"column {i}" for i, name in enumerate(names, 1)]
 
     def places(self, wanted: Sequence[str]) -> list[int]:
         """Where the columns of these names are.
 
         Raises:
-            ValueError: some are missing; names them, and what there is.
+            ValueError: some are missing, which it names with what there is; or two columns have
+                one name.
         """
+        for index, name in enumerate(self.header):
+            if name in self.header[:index]:
+                raise ValueError(
+                    f"{self.stream.name}: columns {self.header.index(name) + 1} and {index + 1} "
+                    f"are both named {name!r}; if it has no header, name its columns: names=[…]"
+                )
         missing = [name for name in wanted if name not in self.header]
         if not missing:
             return [self.header.index(name) for name in wanted]

@@ -25,6 +25,22 @@ def number(cell: str) -> float | None:
         return None
 
 
+def known(cell: str) -> float:
+    """The number that a cell holds.
+
+    Raises:
+        ValueError: it holds no value, something else, or a number that float32 does not hold.
+    """
+    if is_missing(cell):
+        raise ValueError("the value is missing")
+    value = number(cell)
+    if value is None or np.isnan(value):
+        raise ValueError(f"{cell[:40]!r} is not a number")
+    if abs(value) > LARGEST:
+        raise ValueError(f"{cell[:40]!r} is infinite or beyond float32")
+    return value
+
+
 def numbers(
     cells: Sequence[str], place: Callable[[int], str], *, allow_missing: bool = False
 ) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 
 from zoo.preprocessing.affine import Scaling
 from zoo.preprocessing.base import Input, Inputs, check_some, position
-from zoo.preprocessing.columns import LARGEST, is_missing, number, scaled
+from zoo.preprocessing.columns import is_missing, known, scaled
 from zoo.preprocessing.fields import Fields
 from zoo.preprocessing.images import fitting
 
@@ -96,14 +96,12 @@ class NumberColumn:
         return np.concatenate(columns, axis=1)
 
     def _value(self, cell: str) -> float:
-        if is_missing(cell):
-            if self.median is None:
-                raise ValueError(f"column {self.name!r}: the value is missing")
+        if self.median is not None and is_missing(cell):
             return np.nan
-        value = number(cell)
-        if value is None or not abs(value) <= LARGEST:
-            raise ValueError(f"column {self.name!r}: {cell[:40]!r} is not a number")
-        return value
+        try:
+            return known(cell)
+        except ValueError as error:
+            raise ValueError(f"column {self.name!r}: {error}") from error
 
     def plain(self) -> dict[str, Any]:
         """As plain containers."""
