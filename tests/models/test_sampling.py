@@ -43,6 +43,15 @@ def test_the_most_likely_tokens_are_those_of_reading_everything_again(kind: type
     assert torch.equal(drawn, whole[:, 3:])
 
 
+def test_the_coldest_draws_the_likeliest() -> None:
+    model, prompt = net(), torch.tensor([[1, 2]])
+    likeliest = generate(model, prompt, 6, temperature=0)
+    for temperature in (1e-300, 1e-40, 1e-20):
+        assert torch.equal(generate(model, prompt, 6, temperature=temperature), likeliest)
+    with pytest.raises(ValueError, match="`temperature` at least 0, got 6, nan"):
+        generate(model, prompt, 6, temperature=math.nan)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_tokens_come_as_often_as_the_softmax_says(temperature: float) -> None:
     model = net()

@@ -5,6 +5,8 @@ from torch import Tensor
 
 from zoo.models.recurrent import RecurrentNet
 
+COLDEST = 1e-30  # divided by less, logits leave float32: nothing but the likeliest token is left
+
 
 @torch.no_grad()
 def generate(
@@ -39,7 +41,7 @@ def generate(
         raise ValueError("`net` must read forwards only: what follows is not there to be read")
     if prompt.ndim != 2 or prompt.shape[1] < 1:
         raise ValueError(f"`prompt` must be of shape (B, T >= 1), got {tuple(prompt.shape)}")
-    if steps < 1 or temperature < 0:
+    if steps < 1 or not temperature >= 0:
         raise ValueError(
             f"`steps` must be at least 1 and `temperature` at least 0, got {steps}, {temperature}"
         )
@@ -61,7 +63,7 @@ def _draw(
     logits: Tensor, temperature: float, top_k: int | None, generator: torch.Generator | None
 ) -> Tensor:
     """One token (B, 1) for each row of logits (B, V)."""
-    if temperature == 0:
+    if temperature < COLDEST:
         return logits.argmax(-1, keepdim=True)
     if top_k is None or top_k >= logits.shape[-1]:
         return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
