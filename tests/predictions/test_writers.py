@@ -51,6 +51,18 @@ def test_json_has_no_word_for_infinity(tmp_path: Path) -> None:
     assert json.loads(text, **strict) == [{"values": [None, None, 0.5]}]
 
 
+def test_values_beyond_float32_are_kept(tmp_path: Path) -> None:
+    large = [1e39, -(2.0**200), float(np.finfo(np.float32).max)]
+    write(tmp_path / "a.csv", [{"value": value} for value in large], "csv")
+    write(tmp_path / "a.json", [{"values": large}], "json")
+    assert [float(line) for line in (tmp_path / "a.csv").read_text().split()[1:]] == pytest.approx(
+        large, rel=1e-7
+    )
+    assert json.loads((tmp_path / "a.json").read_text())[0]["values"] == pytest.approx(
+        large, rel=1e-7
+    )
+
+
 def test_arrays(tmp_path: Path) -> None:
     x = np.random.default_rng(0).random((4, 2, 3), dtype=np.float32)
     names = ["b", "a", "größer", ""]

@@ -125,8 +125,15 @@ class ArrayWriter:
 
 
 def shortest(value: Any) -> Any:
-    """A number in the fewest digits that give back the same float32; anything else as it is."""
-    return str(np.float32(value)) if isinstance(value, float) else value
+    """A number in the fewest digits that give back the same float32; anything else as it is.
+
+    What lies beyond float32, as a value in the units of its data can, has all its digits.
+    """
+    if not isinstance(value, float):
+        return value
+    with np.errstate(over="ignore"):
+        short = np.float32(value)
+    return str(value if np.isinf(short) and math.isfinite(value) else short)
 
 
 def plain(value: Any) -> Any:
