@@ -8,6 +8,7 @@ import sys
 from omegaconf import DictConfig
 
 from zoo import cli
+from zoo.config import RunError
 
 
 def predict(cfg: DictConfig) -> None:
@@ -17,7 +18,8 @@ def predict(cfg: DictConfig) -> None:
         cfg: `conf/predict.yaml`, composed.
 
     Raises:
-        ConfigError: a mistake in what was asked for, or in the input; nothing is half-written.
+        ConfigError: a mistake in what was asked for, or in the input; no file is half-written.
+        RunError: the memory is full.
     """
     from zoo.predictions import asked
 
@@ -29,6 +31,15 @@ def predict(cfg: DictConfig) -> None:
     except BrokenPipeError:
         # Whoever reads has enough, as `head` has; what is left has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (RuntimeError, MemoryError) as error:
+        from zoo.memory import out_of_memory
+
+        if not out_of_memory(error):
+            raise
+        least = "samples" if wish.task == "samples" else "batch_size"
+        raise RunError(
+            f"out of memory with {least}={getattr(wish, least)}; try a smaller {least}"
+        ) from error
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -190,6 +191,18 @@ def test_arrays_of_images(
     ask("images", input=f"x.{ending}")
     found = [(row["index"], row["label"]) for row in rows(capsys.readouterr().out)]
     assert found == [("0", "two"), ("1", "zero"), ("2", "one")][: len(stored) if axes > 2 else 1]
+
+
+def test_names_of_files_are_written_whatever_is_in_them(ask: Ask) -> None:
+    Path("images").mkdir()
+    for name in (b"caf\xe9.png", "größe.png".encode()):
+        picture(0, Path("images", os.fsdecode(name)))
+    np.savez("{x}{}.npz", x=np.zeros((2, 4, 4)))
+    ask("images", input="images", output="a.json")
+    ask("images", input="{x}{}.npz", output="b.json")
+    files = [row["file"] for row in json.loads(Path("a.json").read_text(encoding="utf-8"))]
+    assert sorted(files) == [r"caf\udce9.png", "größe.png"]
+    assert [row["index"] for row in json.loads(Path("b.json").read_text())] == [0, 1]
 
 
 def test_a_broken_image_among_others(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,8 @@
 """What a person can get wrong is one sentence, and leaves nothing half-written."""
 
+import errno
+import io
+import os
 import re
 import shutil
 import sys
@@ -9,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import zoo
-from zoo.config import ConfigError
+from zoo.config import ConfigError, RunError
 from zoo.predictor import Predictor
 from zoo.signals import Stopped
 
@@ -36,6 +40,7 @@ def files(ask: Ask) -> Iterator[None]:
     Path("two.csv").write_text("id,words\n1,good\n")
     np.save("wide.npy", np.zeros((2, 5, 7)))
     np.savez("several.npz", a=np.zeros(3), b=np.zeros(3))
+    os.mkfifo("pipe")
     for folder in ("empty", "pictures"):
         Path(folder).mkdir()
     for name in ("a", "b"):
@@ -104,6 +109,11 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("table", {"input": "t.csv", "separator": "ab"}, "`separator` must be one character"),
     ("table", {"input": "t.csv", "names": "a,b"}, r"`names` must be a list, names=\[a,b,c\]"),
     ("table", {"input": "t.csv", "device": "tpu"}, "`device` must be one of cpu, cuda, mps"),
+    ("table", {"input": "t.csv", "output": None}, "`output` must not be null; leave it out for"),
+    ("table", {"input": "t.csv", "device": None}, "`device` must not be null"),
+    ("table", {"input": "t.csv", "batch_size": None}, "`batch_size` must not be null"),
+    ("table", {"input": "t.csv", "names": [2024, None]}, "lacks columns .* Columns: 2024, None$"),
+    ("language", {"prompt": "a", "seed": 2**64}, r"`seed` must be below 2 \*\* 64, got 184467"),
     ("language", {"prompt": ""}, "`prompt` must have at least one character"),
     ("language", {"prompt": "a", "temperature": -1}, "`temperature` must be a number, at least 0"),
     ("vae", {"samples": 3, "seed": -1, "plot": "a.png"}, "`seed` must be a whole number, at"),
@@ -112,8 +122,16 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("table", {"input": "t.csv", "format": "xml"}, "`format` must be one of csv, json"),
     ("table", {"input": "t.csv", "output": "no/a.csv"}, "there is no folder no"),
     ("table", {"input": "t.csv", "output": "empty"}, "output=empty is a folder"),
+    ("table", {"input": "t.csv", "output": "pipe", "format": "csv"}, "output=pipe is no file; "),
+    ("table", {"input": "t.csv", "output": "/dev/stdout", "format": "csv"}, "output=- is the sta"),
+    (
+        "autoencoder",
+        {"input": "pictures", "output": "a.png", "plot": "a.png", "format": "csv"},
+        "output and plot are both a.png",
+    ),
     ("table", {"input": "t.csv", "output": "./t.csv"}, "output=./t.csv is the input"),
     ("table", {"input": "t.csv", "output": "a.npz"}, "an .npz file is for arrays of numbers"),
+    ("texts", {"text": "good", "output": "a.npz"}, "an .npz file is for arrays of numbers"),
     ("series", {"input": "gap.csv", "plot": "a.jpg"}, "`plot` must end in .png"),
     ("language", {"prompt": "a", "output": "a.csv"}, "output=a.csv must end in .txt"),
     ("vae", {"samples": 3, "output": "a.csv"}, "output=a.csv must end in .npz"),
@@ -156,6 +174,53 @@ def test_a_stop_leaves_nothing(output: str, ask: Ask, monkeypatch: pytest.Monkey
     with pytest.raises(Stopped):
         ask("values", input="t.csv", output=output, batch_size=1)
     assert calls == [1, 1]
+
+
+def test_if_no_image_can_be_read_that_is_all_that_is_said(
+    ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("pictures/a.png").write_bytes(b"")
+    with pytest.raises(ConfigError, match="none of 2 samples can be read; the first: pictures/a"):
+        ask("mostly_dark", input="pictures", skip=True)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdout"])
+def test_closed_streams_are_named(name: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, name, None)
+    with pytest.raises(ConfigError, match="the standard (in|out)put is closed; (in|out)put=<file>"):
+        ask("table", input="-" if name == "stdin" else "t.csv")
+
+
+def test_a_full_disk_is_one_sentence(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(ConfigError, match="^No space left on device$"):
+        ask("table", input="t.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["input=t.csv", "batch_size=64"], "memory with batch_size=64; try a smaller batch_size"),
+        (["samples=9", "plot=a.png"], "out of memory with samples=9; try a smaller samples"),
+    ],
+)
+def test_full_memory_is_one_sentence(
+    words: list[str], message: str, composed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.prediction import predict
+    from zoo.predictions import run
+
+    def full(wish: Any) -> None:
+        torch.empty(10**17)
+
+    monkeypatch.setattr(run, "run", full)
+    with pytest.raises(RunError, match=message):
+        predict(composed("checkpoint=x", *words, name="predict"))
 
 
 def test_if_none_can_be_read_nothing_is_written(ask: Ask) -> None:

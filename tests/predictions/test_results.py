@@ -51,6 +51,18 @@ def test_several_series_in_an_array(ask: Ask, capsys: pytest.CaptureFixture[str]
     assert [row["b"] for row in found] == pytest.approx(x[:, [-1, -2], 1].ravel().tolist())
 
 
+def test_one_of_several_series_can_be_left_out(
+    ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.arange(24.0).reshape(3, 4, 2)
+    x[1, 3, 0] = np.nan
+    np.save("s.npy", x)
+    ask("series", input="s.npy", skip=True)
+    out, err = capsys.readouterr()
+    assert [row["index"] for row in rows(out)] == ["0", "0", "2", "2"]
+    assert err.startswith("left out 1 of 3: s.npy[1], in its last 3 rows, has a value that is mis")
+
+
 def test_a_text_is_written(ask: Ask, predictor: Make, capsys: pytest.CaptureFixture[str]) -> None:
     ask("language", prompt="bad ", length=20, temperature=0.5, top_k=3, seed=5)
     ask("language", prompt="bad ", length=20, temperature=0.5, top_k=3, seed=5, output="t.txt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ NEEDS: dict[str, tuple[Collection[str], str]] = {
     "separator": ({"csv", "csv texts"}, "csv files"),
     "names": ({"csv", "csv texts"}, "csv files"),
     "format": ({"input", "text"}, "answers to input"),
-    "skip": ({"reads image", "reads array", "reads table", "reads text"}, "many samples"),
+    "skip": ({"reads image", "reads table", "reads text", "reads array", "arrays"}, "many samples"),
     "prompt": ({"reads language"}, "language models"),
     "length": ({"prompt"}, "language models, beside prompt"),
     "temperature": ({"prompt"}, "language models, beside prompt"),
@@ -101,6 +102,9 @@ def asked(cfg: DictConfig) -> Asked:
         )
     keys = OmegaConf.to_container(cfg)
     assert isinstance(keys, dict)
+    for name in ("output", "batch_size", "device"):
+        if keys[name] is None:
+            raise ConfigError(f"`{name}` must not be null; leave it out for its default")
     for name in ("checkpoint", *TASKS[:3], "output", "plot", "column", "separator", "device"):
         keys[name] = None if keys[name] is None else str(keys[name])
     wish = Asked(**{name: keys[name] for name in Asked._fields})
@@ -114,8 +118,10 @@ def asked(cfg: DictConfig) -> Asked:
         wish = wish._replace(separator=wish.separator.replace("\\t", "\t"))
         if len(str(wish.separator)) != 1 or str(wish.separator) in '"\r\n ':
             raise ConfigError(f"`separator` must be one character, got {wish.separator!r}")
-    if wish.names is not None and not isinstance(wish.names, list):
-        raise ConfigError(f"`names` must be a list, names=[a,b,c], got {wish.names!r}")
+    if wish.names is not None:
+        if not isinstance(wish.names, list):
+            raise ConfigError(f"`names` must be a list, names=[a,b,c], got {wish.names!r}")
+        wish = wish._replace(names=[str(name) for name in wish.names])
     check_files(wish)
     return wish
 
@@ -127,6 +133,8 @@ def check_numbers(wish: Asked) -> None:
         whole = isinstance(number, int) and not isinstance(number, bool)
         if number is not None and not (whole and number >= least):
             raise ConfigError(f"`{name}` must be a whole number, at least {least}, got {number!r}")
+    if (wish.seed or 0) >= 2**64:  # torch takes no more
+        raise ConfigError(f"`seed` must be below 2 ** 64, got {wish.seed}")
     heat = wish.temperature
     if heat is not None and not (isinstance(heat, (int, float)) and 0 <= heat < float("inf")):
         raise ConfigError(f"`temperature` must be a number, at least 0, got {heat!r}")
@@ -150,10 +158,19 @@ def check_files(wish: Asked) -> None:
         folder = os.path.dirname(file)
         if os.path.isdir(file):
             raise ConfigError(f"{name}={file} is a folder; name a file in it")
+        # What is written takes the place of what has the name: of the device, not of its content.
+        if folder == "/dev" or (os.path.exists(file) and not os.path.isfile(file)):
+            raise ConfigError(f"{name}={file} is no file; output=- is the standard output")
         if folder and not os.path.isdir(folder):
             raise ConfigError(f"{name}={file}: there is no folder {folder}")
         if source is not None and os.path.exists(file) and os.path.samefile(file, source):
             raise ConfigError(f"{name}={file} is the input; name another file")
+    if wish.plot is not None and wish.plot == wish.output:
+        raise ConfigError(f"output and plot are both {wish.plot}; name another file")
+    if wish.input == STDIN and sys.stdin is None:
+        raise ConfigError("the standard input is closed; input=<file>")
+    if wish.output == STDOUT and sys.stdout is None and wish.task != "samples":
+        raise ConfigError("the standard output is closed; output=<file>")
     if wish.task in ("input", "text"):
         try:
             format_of(wish.output, wish.format)
@@ -210,7 +227,7 @@ def check_suits(wish: Asked, reads: str, gives: str, traits: Collection[str], mo
     files = {"prompt": (".txt",), "samples": (".npz",)}.get(str(wish.task))
     if files and wish.output != STDOUT and not wish.output.lower().endswith(files):
         raise ConfigError(f"output={wish.output} must end in {files[0]}, or be - for {wish.task}=")
-    arrays = wish.task == "input" and format_of(wish.output, wish.format) == "npz"
+    arrays = wish.task in ("input", "text") and format_of(wish.output, wish.format) == "npz"
     if arrays and gives not in ("reconstruction", "values", "frames"):
         raise ConfigError(f"an .npz file is for arrays of numbers; {about}: output=<file>.csv")
     if wish.task == "samples" and wish.plot is None and wish.output == STDOUT:

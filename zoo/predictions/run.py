@@ -52,10 +52,11 @@ def run(wish: Asked) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")  # its errors say it better
             do(wish, predictor)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        if error.filename is None:
-            raise
-        raise ConfigError(f"{error.filename}: {error.strerror}") from error
+        place = f"{error.filename}: " if error.filename else ""
+        raise ConfigError(f"{place}{error.strerror or error}") from error
     except ValueError as error:
         raise ConfigError(" ".join(str(error).split())) from error
 
@@ -195,7 +196,7 @@ def progress(source: Source, *, shown: bool) -> Iterator[Callable[[int], None]]:
 def warn_of_light(predictor: Predictor, batch: Sequence[Answer]) -> None:
     """Say so where images look like negatives of those of training, which makes answers wrong."""
     reads = predictor.preprocessing.input
-    if not isinstance(reads, ImageInput) or not float(reads.scaling.shift.mean()):
+    if not batch or not isinstance(reads, ImageInput) or not float(reads.scaling.shift.mean()):
         return  # only a scaling to mean 0 knows how bright training was
     usual = float(reads.scaling.shift.mean()) / reads.limit
     images = [reads.stored(sample.raw) for sample, _ in batch[: pictures.KEPT]]

@@ -62,6 +62,8 @@ def images(path: Path) -> Source:
         if not files:
             raise ValueError(f"{path} holds no image; known are {', '.join(IMAGES)}")
         names = [file.relative_to(path).as_posix() for file in files]
+    # A name may have bytes that are no UTF-8, which can be written as escapes alone.
+    names = [name.encode(errors="backslashreplace").decode() for name in names]
     pairs = zip(names, files, strict=True)
     return Source("file", (Sample(name, file, str(file)) for name, file in pairs), len(files))
 
@@ -96,8 +98,11 @@ def arrays(path: Path, input: Input, axes: int) -> Iterator[Source]:
             except ValueError as error:
                 raise ValueError(f"{array.name}: {error}") from error
             total = 1 if single else total
-        place = f"{array.name}[{{}}]" if len(array.shape) > axes or total > 1 else array.name
-        samples = (Sample(i, sample, place.format(i)) for i, sample in enumerate(found))
+        counted = len(array.shape) > axes or total > 1
+        samples = (
+            Sample(i, sample, f"{array.name}[{i}]" if counted else array.name)
+            for i, sample in enumerate(found)
+        )
         yield Source("index", samples, total)
 
 
