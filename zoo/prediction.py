@@ -38,7 +38,7 @@ def predict(cfg: DictConfig) -> None:
             raise
         least = "samples" if wish.task == "samples" else "batch_size"
         raise RunError(
-            f"out of memory with {least}={getattr(wish, least)}; try a smaller {least}"
+            f"out of memory with {least}={getattr(wish, least)}; a smaller number may fit"
         ) from error
 
 

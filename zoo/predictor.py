@@ -106,14 +106,15 @@ class Predictor:
             seed: the same one writes the same text.
 
         Raises:
-            ValueError: the net is no language model, the prompt is empty, or a number is out of
-                range.
+            ValueError: the net is no language model, the prompt has no token, or a number is out
+                of range.
         """
         reads = self.preprocessing.input
         if not isinstance(self.net, RecurrentNet) or not isinstance(reads, LanguageInput):
             raise ValueError(f"a language model writes; this one reads input of kind {reads.kind}")
-        if not prompt:
-            raise ValueError("`prompt` must have at least one character to go on from")
+        if not reads.tokens(prompt):
+            token = "character" if reads.level == "char" else "word"
+            raise ValueError(f"`prompt` must have at least one {token} to go on from")
         x = reads.batch([prompt]).x
         device = next(self.net.parameters()).device
         drawn = generate(

@@ -97,9 +97,9 @@ def texts() -> Predictor:
     return Predictor(net, Preprocessing(reads, Classes(["no", "yes"])))
 
 
-def language() -> Predictor:
+def language(level: str = "char") -> Predictor:
     net = GRU(len(LETTERS), len(LETTERS), hidden_size=8, embedding=4, readout="every")
-    reads = LanguageInput(LETTERS, level="char")
+    reads = LanguageInput(LETTERS, level=level)
     return Predictor(net, Preprocessing(reads, NextToken(LETTERS)))
 
 
@@ -123,6 +123,7 @@ MAKE: dict[str, Callable[[], Predictor]] = {
     "series": series,
     "texts": texts,
     "language": language,
+    "words": lambda: language("word"),
     "autoencoder": autoencoder,
     "vae": vae,
 }

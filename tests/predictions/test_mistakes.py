@@ -115,6 +115,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("table", {"input": "t.csv", "names": [2024, None]}, "lacks columns .* Columns: 2024, None$"),
     ("language", {"prompt": "a", "seed": 2**64}, r"`seed` must be below 2 \*\* 64, got 184467"),
     ("language", {"prompt": ""}, "`prompt` must have at least one character"),
+    ("words", {"prompt": "  "}, "`prompt` must have at least one word to go on from"),
     ("language", {"prompt": "a", "temperature": -1}, "`temperature` must be a number, at least 0"),
     ("vae", {"samples": 3, "seed": -1, "plot": "a.png"}, "`seed` must be a whole number, at"),
     # Where it is to be written.
@@ -205,8 +206,8 @@ def test_a_full_disk_is_one_sentence(ask: Ask, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["input=t.csv", "batch_size=64"], "memory with batch_size=64; try a smaller batch_size"),
-        (["samples=9", "plot=a.png"], "out of memory with samples=9; try a smaller samples"),
+        (["input=t.csv", "batch_size=64"], "memory with batch_size=64; a smaller number may fit"),
+        (["samples=9", "plot=a.png"], "out of memory with samples=9; a smaller number"),
     ],
 )
 def test_full_memory_is_one_sentence(

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from zoo.predictions.records import records
 from zoo.predictor import Predictor
 
 Ask = Callable[..., None]
@@ -51,6 +52,14 @@ def test_several_series_in_an_array(ask: Ask, capsys: pytest.CaptureFixture[str]
     assert [row["b"] for row in found] == pytest.approx(x[:, [-1, -2], 1].ravel().tolist())
 
 
+def test_a_column_may_be_named_as_those_of_an_answer() -> None:
+    answer = {"names": ["step", "index", "b"], "values": [[5.0, 6.0, 7.0]]}
+    assert list(records({"index": 2}, answer, "csv")) == [
+        {"index": 2, "step": 1, "step_forecast": 5.0, "index_forecast": 6.0, "b": 7.0}
+    ]
+    assert [*next(records({}, answer, "npz"))] == ["step", "step_forecast", "index", "b"]
+
+
 def test_one_of_several_series_can_be_left_out(
     ask: Ask, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +81,15 @@ def test_a_text_is_written(ask: Ask, predictor: Make, capsys: pytest.CaptureFixt
     assert out.startswith(f"bad {expected}\ntext     t.txt\nbzd ")
     assert Path("t.txt").read_text() == f"bad {expected}\n"
     assert err == "the model has never seen 'z' of the prompt\n"
+
+
+@pytest.mark.parametrize("prompt", ["a b", "a b ", "a b\n"])
+def test_one_blank_stands_between_words(
+    prompt: str, ask: Ask, predictor: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask("words", prompt=prompt, length=5)
+    following = predictor("words").write(prompt, length=5)
+    assert capsys.readouterr().out == f"{prompt}{' ' * (prompt[-1] == 'b')}{following}\n"
 
 
 @pytest.mark.parametrize("name", ["autoencoder", "vae"])

@@ -22,8 +22,10 @@ def records(
             content = of_classes(step, flat) if isinstance(step, dict) else of_values(step, flat)
             yield {**name, "step": number, **content}
     elif "names" in answer:  # a forecast
+        taken = {*name, "step"}  # which a column that is forecast may be named, too
+        names = [f"{column}_forecast" if column in taken else column for column in answer["names"]]
         for number, values in enumerate(answer["values"], 1):
-            yield {**name, "step": number, **dict(zip(answer["names"], values, strict=True))}
+            yield {**name, "step": number, **dict(zip(names, values, strict=True))}
     elif "label" in answer:
         yield {**name, **of_classes(answer, flat)}
     elif "values" in answer:

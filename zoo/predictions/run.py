@@ -93,7 +93,8 @@ def text(wish: Asked, predictor: Predictor) -> None:
         top_k=wish.top_k,
         seed=wish.seed or 0,
     )
-    written = f"{prompt}{reads.joint}{following}\n"
+    joint = "" if prompt[-1].isspace() else reads.joint
+    written = f"{prompt}{joint}{following}\n"
     if unknown:
         note(f"the model has never seen {', '.join(map(repr, unknown[:SHOWN]))} of the prompt")
     if wish.output == STDOUT:
