@@ -11,7 +11,16 @@ import torch
 from PIL import Image
 
 from zoo.data import Adding, ArrayData, CopyMemory, Digits, Iris, Series, TextLM
-from zoo.preprocessing import ImageInput, Preprocessing, Scaling, TextInput
+from zoo.preprocessing import (
+    CategoryColumn,
+    ImageInput,
+    NumberColumn,
+    Preprocessing,
+    Scaling,
+    TableInput,
+    TextInput,
+)
+from zoo.preprocessing.affine import identity
 
 Restored = Callable[..., Preprocessing]
 PLAIN = Scaling(torch.zeros(()), torch.ones(()))
@@ -141,6 +150,24 @@ def test_rows_that_cannot_be_read(restored: Restored) -> None:
     assert "mapping" in sentence(lambda: iris.batch([[5.1, 3.5, 1.4, 0.2]]))
     assert "mapping" in sentence(lambda: iris.samples(np.zeros((3, 4))))
     assert "one length" in sentence(lambda: iris.samples({names[0]: [1.0], names[1]: [1.0, 2.0]}))
+
+
+class Missing:
+    """A value of pandas that is none."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), Missing("<NA>"), Missing("NaT")])
+def test_what_is_missing_is_so_in_every_library(gap: Any) -> None:
+    columns = [NumberColumn("size", median=3.0), CategoryColumn("town", ["", "Rome"])]
+    rows = TableInput(columns, identity())
+    found = rows.batch([{"size": gap, "town": gap}, {"size": "", "town": ""}]).x
+    assert torch.equal(found[0], found[1])
 
 
 def test_a_table_by_columns_is_its_rows(restored: Restored) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from zoo.preprocessing.columns import LARGEST
+
 LONGEST = 10_000_000  # entries of a list
 AXES = 3  # of statistics
-LARGEST = float(np.finfo(np.float32).max)
 
 
 class Fields:

@@ -14,6 +14,7 @@ from zoo.preprocessing.columns import is_missing, known, scaled
 from zoo.preprocessing.fields import Fields
 from zoo.preprocessing.images import fitting
 
+MISSING = ("<NA>", "NaT")  # as pandas has what a file leaves empty
 EDGE = 1e-7  # of a quantile that is one of the outermost, as in scikit-learn
 SHOWN = 20  # names of columns in a message
 # A net on one-hot inputs cannot learn from more; such a column is usually a name or a key.
@@ -272,9 +273,10 @@ def rising(quantiles: np.ndarray) -> bool:
 
 def text(value: Any) -> str:
     """A cell as a csv file has it."""
-    if value is None:
-        return ""
-    return value.strip() if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return value.strip()
+    cell = str(value)
+    return "" if cell in MISSING else cell
 
 
 def normal(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
