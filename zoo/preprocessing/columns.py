@@ -1,5 +1,6 @@
 """Columns of numbers: from text, checked, and scaled by the statistics of their training part."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,7 +35,7 @@ def known(cell: str) -> float:
     if is_missing(cell):
         raise ValueError("the value is missing")
     value = number(cell)
-    if value is None or np.isnan(value):
+    if value is None or math.isnan(value):
         raise ValueError(f"{cell[:40]!r} is not a number")
     if abs(value) > LARGEST:
         raise ValueError(f"{cell[:40]!r} is infinite or beyond float32")
