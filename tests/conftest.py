@@ -27,6 +27,12 @@ ROOT = Path(__file__).parent.parent
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Each test draws the same numbers, whichever ran before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def composed(tmp_path: Path) -> Iterator[Callable[..., DictConfig]]:
     """A function (*overrides, name="train", run_dir) -> the config that the command would get.
@@ -109,7 +115,7 @@ def call(
     """A function (*words, cwd, timeout, **changes of the environment) that runs a process."""
 
     def run(
-        *words: str | Path, cwd: Path | None = None, timeout: float = 120, **changes: str | None
+        *words: str | Path, cwd: Path | None = None, timeout: float = 600, **changes: str | None
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(word) for word in words],

@@ -18,6 +18,13 @@ HEAVY = (
     *("torch", "lightning", "torchmetrics", "sklearn", "tensorboard", "numpy", "scipy"),
     "matplotlib",
 )
+COMMANDS = {  # by the module that each is in
+    "train": "train",
+    "evaluate": "evaluate",
+    "compare": "compare",
+    "prediction": "predict",
+    "export": "export",
+}
 
 
 @pytest.fixture
@@ -33,7 +40,7 @@ def complete(call: Callable[..., Any]) -> Callable[[str], list[str]]:
     return offer
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare", "prediction", "export"])
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     "words", [["--help"], ["--cfg", "job"], ["-sc", "query=bash"]], ids=" ".join
 )
@@ -63,7 +70,7 @@ def test_help_lists_every_choice_of_every_group(zoo: Callable[..., Any]) -> None
     assert "resume=" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_what_hydra_would_say(
     command: str, zoo: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -76,11 +83,16 @@ def test_help_is_what_hydra_would_say(
         assert ", mine," in zoo(command, "-h", "--config-dir", tmp_path / "own").stdout
 
 
-def test_help_of_evaluate_says_how_to_call_it(zoo: Callable[..., Any]) -> None:
-    done = zoo("evaluate", "--help")
+@pytest.mark.parametrize(
+    ("command", "key"), [("evaluate", "split"), ("prediction", "input"), ("export", "format")]
+)
+def test_help_of_what_reads_a_checkpoint_says_how_to_call_it(
+    command: str, key: str, zoo: Callable[..., Any]
+) -> None:
+    done = zoo(command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "zoo-evaluate checkpoint=" in done.stdout
-    assert "split" in done.stdout
+    assert f"zoo-{COMMANDS[command]} checkpoint=" in done.stdout
+    assert f"{key}=" in done.stdout
 
 
 @pytest.mark.parametrize("words", [[], ["model=vae", "regularization=[l1,l2]", "debug=fast"]])
@@ -131,7 +143,7 @@ def test_completion_installs_in_bash(call: Callable[..., Any], tmp_path: Path) -
     assert done.stdout.split()[-1:] == ["scheduler=warmup_cosine"], done.stderr
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "compare"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_script_equals_the_command(
     command: str, zoo: Callable[..., Any], call: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -139,8 +151,10 @@ def test_script_equals_the_command(
         "train": ["seed=5", "model=gru"],
         "evaluate": ["split=val"],
         "compare": ["runs=x"],
+        "prediction": ["input=x.csv"],
+        "export": ["format=onnx"],
     }[command]
-    file = ROOT / "scripts" / f"{command}.py"
+    file = ROOT / "scripts" / f"{COMMANDS[command]}.py"
     script = call(sys.executable, file, "--cfg", "job", *words, cwd=tmp_path)
     module = zoo(command, "--cfg", "job", *words)
     assert (script.returncode, script.stderr) == (0, "")

@@ -23,7 +23,7 @@ TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
 def ddp(zoo: Callable[..., Any], tmp_path: Path) -> Any:
     if not torch.distributed.is_available():
         pytest.skip("this torch has no distributed package")
-    return zoo("train", *TWO, "data=digits", "trainer.max_epochs=2", timeout=240)
+    return zoo("train", *TWO, "data=digits", "trainer.max_epochs=2")
 
 
 def test_two_processes_make_one_run(
@@ -61,7 +61,7 @@ def test_spawned_processes_report_what_started_ones_do(
     rows = []
     for method in ("popen", "spawn"):
         words = (f"trainer.strategy.start_method={method}", f"hydra.run.dir={method}")
-        done = zoo("train", *TWO, "data=iris", "trainer.max_epochs=2", *words, timeout=240)
+        done = zoo("train", *TWO, "data=iris", "trainer.max_epochs=2", *words)
         assert done.returncode == 0, done.stderr
         row = json.loads((tmp_path / method / "metrics.json").read_text())
         rows.append(
@@ -74,12 +74,12 @@ def test_processes_that_torchrun_started(call: Callable[..., Any], tmp_path: Pat
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone")
     train = (*torchrun, "-m", "zoo.train", *TWO, "data=iris", "trainer.max_epochs=2")
     # Named by the second in which each of them began, they would have two folders.
-    done = call(*train, cwd=tmp_path, timeout=240)
+    done = call(*train, cwd=tmp_path)
     assert done.returncode != 0
     assert "zoo-train: the processes that torchrun starts need one folder" in done.stderr
     assert not list(tmp_path.rglob("config.yaml"))
 
-    done = call(*train, "hydra.run.dir=run", cwd=tmp_path, timeout=240)
+    done = call(*train, "hydra.run.dir=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("fnn on iris, seed 0") == 1
     assert len(list(tmp_path.rglob("metrics.json"))) == 1
@@ -165,7 +165,7 @@ class Pair(NamedTuple):
     first: subprocess.Popen[str]
     second: int  # its process id
 
-    def end(self, within: float = 60) -> tuple[int, str]:
+    def end(self, within: float = 300) -> tuple[int, str]:
         """Exit code and error output of the first process, when both have ended."""
         _, error = self.first.communicate(timeout=within)
         end = time.monotonic() + within
@@ -193,7 +193,7 @@ def pair(
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in deadline(120):
+        for _ in deadline(300):
             if first.poll() is not None or (tmp_path / "run/checkpoints/last.ckpt").exists():
                 break
         children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
@@ -213,7 +213,7 @@ def whole(call: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) ->
     """The run of two processes that nothing happened to."""
     folder = tmp_path_factory.mktemp("whole")
     words = (sys.executable, "-m", "zoo.train", *SHORT, "hydra.run.dir=run")
-    done = call(*words, cwd=folder, timeout=240)
+    done = call(*words, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "run"
 
@@ -225,7 +225,7 @@ def goes_on(
     """A function that continues the run, and compares it with the one that nothing happened to."""
 
     def check() -> None:
-        done = zoo("train", "resume=run", timeout=240)
+        done = zoo("train", "resume=run")
         assert done.returncode == 0, done.stderr
         folders = (tmp_path / "run", whole)
         part, all_of_it = (
@@ -247,7 +247,7 @@ def test_run_goes_on_after_one_of_two_was_killed(
 ) -> None:
     run = pair()
     os.kill(run.first.pid if which == "first" else run.second, signal.SIGKILL)
-    code, error = run.end(within=60)
+    code, error = run.end()
     assert "Traceback" not in error
     if which == "second":  # seen in a collective, or after five seconds by Lightning
         assert code in (1, -signal.SIGKILL)
@@ -260,11 +260,11 @@ def test_run_goes_on_after_one_of_two_was_killed(
 def test_hung_process_ends_the_other_within_the_bound(
     pair: Callable[..., Pair],
 ) -> None:
-    run = pair("trainer.strategy.patience=10")
+    run = pair("trainer.strategy.patience=20")
     os.kill(run.second, signal.SIGSTOP)
     start = time.monotonic()
-    code, error = run.end(within=60)  # and the one that hung is gone too
-    assert 5 < time.monotonic() - start < 40
+    code, error = run.end()  # and the one that hung is gone too
+    assert 10 < time.monotonic() - start < 120
     assert code == 1
     assert error.startswith("zoo-train: another process of this run has died, or does not answer")
     assert error.count("\n") == 1

@@ -69,7 +69,7 @@ def test_jobs_run_in_processes_of_their_own(
     preset: str, words: tuple[str, ...], zoo: Callable[..., Any], tmp_path: Path
 ) -> None:
     plugin(preset)
-    done = zoo("train", *TWO, *words, timeout=400)
+    done = zoo("train", *TWO, *words)
     assert done.returncode == 0, done.stderr
     rows = {
         file.parent.name: json.loads(file.read_text())

@@ -31,7 +31,7 @@ def run(call: Callable[..., Any]) -> Callable[..., str]:
     """A function (*words, cwd) -> what a process prints that knows nothing of this checkout."""
 
     def outside(*words: str | Path, cwd: Path) -> str:
-        done = call(*words, cwd=cwd, timeout=300, PYTHONPATH=None, VIRTUAL_ENV=None)
+        done = call(*words, cwd=cwd, PYTHONPATH=None, VIRTUAL_ENV=None)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

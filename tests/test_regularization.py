@@ -277,8 +277,8 @@ def test_max_norm_leaves_what_is_frozen_alone() -> None:
 )
 def test_max_norm_finds_the_incoming_weights_of_a_filter(layer: nn.Module, unit) -> None:
     with torch.no_grad():
-        layer.weight.normal_()
-        unit(layer.weight, 0).mul_(0.01)
+        layer.weight.normal_().mul_(10)
+        unit(layer.weight, 0).mul_(0.001)
     before = layer.weight.detach().clone()
     reg.MaxNorm(2.0).project_(layer)
     torch.testing.assert_close(unit(layer.weight.detach(), 0), unit(before, 0))

@@ -163,15 +163,15 @@ def test_of_two_processes_at_once_one_decodes(
     other = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], env=environment())
     with other, ThreadPoolExecutor(1) as pool:
         try:
-            next(_ for _ in deadline(60) if (folder / "started").exists())
+            next(_ for _ in deadline(300) if (folder / "started").exists())
             answer = pool.submit(get)
             # It waits for the other one: what that has in hand is neither there nor made again.
             with pytest.raises(TooLate):
                 answer.result(timeout=0.2)
             (folder / "go").touch()
-            array, count = answer.result(timeout=60)
+            array, count = answer.result(timeout=300)
             assert np.array_equal(array, FIRST) and count == 0
-            assert other.wait(timeout=60) == 0
+            assert other.wait(timeout=300) == 0
         finally:
             (folder / "go").touch()
 
@@ -185,6 +185,6 @@ def test_a_process_that_dies_leaves_no_lock(
     with subprocess.Popen(
         [sys.executable, "-c", CHILD, str(source.parent)], env=environment()
     ) as p:
-        next(_ for _ in deadline(60) if (source.parent / "started").exists())
+        next(_ for _ in deadline(300) if (source.parent / "started").exists())
         p.kill()
     assert [get()[1], get()[1]] == [1, 0]

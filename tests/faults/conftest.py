@@ -55,7 +55,7 @@ class Server:
         return code, output.read_text() if output.exists() else ""
 
     def close(self) -> None:
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=300)
 
     def _line(self) -> str:
         assert self.process.stdout is not None

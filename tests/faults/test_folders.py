@@ -37,7 +37,7 @@ def test_no_two_processes_reserve_one_folder(tmp_path: Path) -> None:
     ]
     for process in processes:
         process.start()
-    found = [name for _ in processes for name in names.get(timeout=30)]
+    found = [name for _ in processes for name in names.get(timeout=300)]
     for process in processes:
         process.join()
     assert sorted(found) == sorted([FROZEN, *(f"{FROZEN}-{i}" for i in range(2, 101))])

@@ -29,7 +29,7 @@ def now() -> list[object]:
 )
 def test_exit_codes_are_those_that_shells_report(number: int, code: int) -> None:
     with pytest.raises(Stopped) as stopped, Signals():
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
     assert stopped.value.code == code
     assert str(stopped.value) == f"stopped by {NAMES[number]}"
 

@@ -86,7 +86,7 @@ def test_stopped_within_an_epoch_and_resumed_is_the_whole_run(
 
     def press(self: Progress, trainer: Any, *_: Any) -> None:
         if trainer.global_step == step:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "on_train_batch_end", press)

@@ -202,7 +202,7 @@ def gone(deadline: Callable[..., Iterator[None]]) -> Callable[[Sequence[int]], N
     """A function (process ids) that waits until none of them lives."""
 
     def wait(processes: Sequence[int]) -> None:
-        for _ in deadline(60):
+        for _ in deadline(300):
             if not any(alive(process) for process in processes):
                 return
 

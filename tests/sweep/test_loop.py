@@ -56,7 +56,7 @@ class FakePool:
         self.events.put(Event(worker, {"ready": True}))  # type: ignore[arg-type]
 
     def event(self, seconds: float) -> Event:
-        event = self.events.get(timeout=5)
+        event = self.events.get(timeout=300)
         if isinstance(event.message, BaseException):
             raise event.message
         if event.message is None:

@@ -218,7 +218,7 @@ def test_a_search_with_two_workers_that_is_killed_goes_on(
     )
     folder = tmp_path / "it"
     process = begin(*words)
-    for _ in deadline(120):
+    for _ in deadline(300):
         if len(list(folder.glob("*/metrics.json"))) >= 2:
             break
     running = workers(process.pid)
@@ -229,7 +229,7 @@ def test_a_search_with_two_workers_that_is_killed_goes_on(
     before = {file: file.stat().st_mtime_ns for file in folder.glob("*/metrics.json")}
 
     process = begin("resume=it", "jobs=2")
-    output, error = process.communicate(timeout=240)
+    output, error = process.communicate(timeout=300)
     assert error == ""
     found = json.loads((folder / "search.json").read_text())
     rows = found["trials"]

@@ -24,7 +24,7 @@ LONG = ("trainer.max_epochs=150", "logger=none")
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, error = process.communicate(timeout=240)
+    output, error = process.communicate(timeout=300)
     return process.returncode, output, error
 
 
@@ -47,7 +47,7 @@ def faulty(
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=600,
     )
     return here / "it", done
 
@@ -96,7 +96,7 @@ def test_what_failed_is_run_again_only_on_request(
     assert "of 6 runs 1 finished, 5 failed, 0 to be run" in again.stdout
     assert numbers(folder) == before
 
-    retried = zoo("sweep", "resume=it", "retry=true", cwd=folder.parent, timeout=400)
+    retried = zoo("sweep", "resume=it", "retry=true", cwd=folder.parent)
     assert retried.returncode == 1, retried.stderr
     assert "4 of 6 runs failed:" in retried.stdout
     assert set(numbers(folder)) - set(before) == {run_of(folder, "once").name}
@@ -121,14 +121,14 @@ def undisturbed(
         env=environment(),
         check=True,
         capture_output=True,
-        timeout=400,
+        timeout=600,
     )
     return numbers(here / "it")
 
 
 def started(folder: Path, count: int, deadline: Callable[..., Iterator[None]]) -> None:
     """Wait until so many runs have a checkpoint."""
-    for _ in deadline(120):
+    for _ in deadline(300):
         if len(list(folder.glob("*/checkpoints/last.ckpt"))) >= count:
             return
 

@@ -32,7 +32,7 @@ def sweep(call: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) ->
     words = [f"model={','.join(FAMILIES)}", "trainer.max_epochs=3", "regularization=l2"]
     short = ["trainer.limit_train_batches=5", "trainer.log_every_n_steps=1"]
     many = [sys.executable, "-m", "zoo.train", "-m", "hydra.sweep.dir=runs"]
-    done = call(*many, *words, *short, cwd=folder, timeout=300)
+    done = call(*many, *words, *short, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "runs"
 
@@ -54,14 +54,14 @@ def address(
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in deadline(90, pause=0.2):
+        for _ in deadline(300, pause=0.2):
             assert server.poll() is None, "TensorBoard did not start"
             if loaded(url):
                 break
         yield url
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=300)
 
 
 def loaded(url: str) -> bool:

@@ -83,7 +83,7 @@ class Browser:
     def close(self) -> None:
         """End the process and the pipes."""
         self.process.kill()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=300)
         os.close(self.out)
         os.close(self.answers)
 
@@ -103,7 +103,7 @@ def shows(browser: Browser, address: str, deadline: Callable[..., Any]) -> Calla
 
     def look(tab: str, *words: str) -> None:
         browser.open(f"{address}/#{tab}")
-        for _ in deadline(60, pause=0.2):
+        for _ in deadline(300, pause=0.2):
             text = browser.run(TEXT) or ""
             if all(word in text for word in words):
                 break
@@ -154,7 +154,7 @@ def test_images_show_what_there_is_of_each_family(
 ) -> None:
     tags = ("classification/confusion", "classification/mistakes", "code/scatter")
     shows("images", *(f"model={family}," for family in families), *tags, "layers", "memory")
-    for _ in deadline(60, pause=0.5):
+    for _ in deadline(300, pause=0.5):
         widths = browser.run(WIDTHS) or []
         if widths and min(widths) >= 150:
             break

@@ -53,7 +53,7 @@ def pressed(
                 waiting = True
                 if left[0] < 0:
                     raise Killed
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
 
         monkeypatch.setattr(Progress, "on_train_batch_end", press)
         run_on = partial(run, "part", *overrides)

@@ -46,7 +46,7 @@ def stopped(
 
         def press(self: Progress, *_: Any, **__: Any) -> None:
             if next(calls) == at:
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)  # to this thread: another would see it too late
 
         with monkeypatch.context() as patch:
             patch.setattr(Progress, hook, press)
@@ -126,7 +126,7 @@ def test_data_that_is_read_is_not_waited_for(
     composed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(self: Any, stage: str | None = None) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         pytest.fail("nobody stopped")
 
     monkeypatch.setattr("zoo.data.tables.Iris.setup", slow)
@@ -168,12 +168,12 @@ def interrupted(
             text=True,
         )
         try:
-            for _ in deadline(60):
+            for _ in deadline(300):
                 saved = any(tmp_path.rglob("checkpoints/last.ckpt"))
                 if saved or process.poll() is not None:
                     break
             process.send_signal(signal.SIGINT)
-            _, error = process.communicate(timeout=60)
+            _, error = process.communicate(timeout=300)
         finally:
             process.kill()
         assert "Traceback" not in error
@@ -242,7 +242,7 @@ def test_bar_is_drawn_on_a_terminal(
     os.close(terminal)
     shown = b""
     try:
-        for _ in deadline(90):
+        for _ in deadline(300):
             try:
                 piece = os.read(here, 65536)
             except OSError:  # what Linux answers when the other end has closed
@@ -250,7 +250,7 @@ def test_bar_is_drawn_on_a_terminal(
             if not piece:
                 break
             shown += piece
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=300) == 0
     finally:
         process.kill()
         os.close(here)
