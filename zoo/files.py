@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zipfile
 from collections.abc import Iterator
@@ -13,15 +14,21 @@ from pathlib import Path
 def whole(file: Path) -> Iterator[Path]:
     """Where to write a file, beside its place; afterwards it gets its name, at once or not at all.
 
+    A link goes on to point where it did, to what is new.
+
     Raises:
-        OSError: it cannot be written; what had the name is as it was.
+        OSError: it cannot be written, or the name is that of a device or a pipe; what had the name
+            is as it was.
     """
-    unfinished = file.with_name(f".{file.name}")
+    place = Path(os.path.realpath(file))
+    if place.exists() and not (place.is_file() or place.is_dir()):
+        raise OSError(errno.EEXIST, "no regular file", str(file))
+    unfinished = place.with_name(f".{place.name}")
     try:
         yield unfinished
         with open(unfinished, "rb") as written:
             os.fsync(written.fileno())  # a rename may reach the disk before what it names
-        os.replace(unfinished, file)
+        os.replace(unfinished, place)
     except BaseException as error:
         with suppress(OSError):
             unfinished.unlink()
