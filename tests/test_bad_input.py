@@ -113,6 +113,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     # folders
     "unwritable folder": ("hydra.run.dir=/dev/null/x", ["/dev/null/x", "hydra.run.dir"]),
     "no such run": ("resume=nowhere", ["nowhere"]),
+    "a variable that is not set": ("resume=", ["`resume`", "''"]),
     "folder that is no run": ("resume=.", ["last.ckpt"]),
 }
 NEEDS = {"no GPU": torch.cuda.is_available, "no Apple GPU": torch.backends.mps.is_available}

@@ -89,8 +89,9 @@ def check_top(cfg: DictConfig) -> None:
 def check_beginning(cfg: DictConfig) -> None:
     """Check what a run begins with, and which stages learn how fast."""
     # Empty is what a shell makes of a variable that nobody has set.
-    if not isinstance(cfg.init_from, str | None) or cfg.init_from == "":
-        raise ConfigError(f"`init_from` must be a name, a path or null, got {cfg.init_from!r}")
+    for key in ("resume", "init_from"):
+        if not isinstance(cfg[key], str | None) or cfg[key] == "":
+            raise ConfigError(f"`{key}` must be a name, a path or null, got {cfg[key]!r}")
     # A run of an older version that is resumed has null for both.
     if isinstance(cfg.freeze, bool) or not isinstance(cfg.freeze, int | str | None):
         raise ConfigError(
