@@ -10,7 +10,6 @@ from zoo.build import make
 from zoo.config import conf_dir, fill
 from zoo.cost import parameters
 from zoo.sweeps.plan import Plan, plan
-from zoo.validation import check
 
 NAMES = sorted(path.stem for path in (conf_dir() / "experiment" / "compare").glob("*.yaml"))
 IMAGES = {  # facts of the two sets, in the views that models ask for
@@ -43,18 +42,6 @@ def test_it_says_how_long_it_takes(name: str) -> None:
     text = (conf_dir() / "experiment" / "compare" / f"{name}.yaml").read_text(encoding="utf-8")
     comments = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
     assert "minutes on two cores" in comments
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_every_run_of_it_is_accepted(
-    name: str, planned: Planned, composed: Callable[..., DictConfig]
-) -> None:
-    jobs = {job.words: job for job in planned(name).jobs}
-    for words in jobs:
-        cfg = composed(*words)
-        cfg.sweep = None
-        check(cfg)
 
 
 @pytest.mark.parametrize(("name", "size"), [("digits", 10_000), ("fashion_mnist", 100_000)])

@@ -1,7 +1,6 @@
 """A language model reads its streams from end to end, and a run in two halves is the whole run."""
 
 import math
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
