@@ -124,6 +124,9 @@ SLOW = {
     *("scaling", "interval", "mode", "fraction in a list", "no seed", "seed beyond 32 bits"),
     *("depth", "length", "epochs", "milestone", "patience", "no Apple GPU", "accelerator"),
     *("recurrent net on a table", "view of another net", "momentum", "strategy", "smoothing"),
+    *("fraction of an epoch", "number for a switch", "logging interval", "music read backwards"),
+    *("variational net without its bound", "classes for numbers", "no filter", "width", "view"),
+    *("text for a number", "text for a seed", "too many devices", "folder that is no run"),
 }
 
 

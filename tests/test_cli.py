@@ -70,7 +70,9 @@ def test_help_lists_every_choice_of_every_group(zoo: Callable[..., Any]) -> None
     assert "resume=" in done.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [pytest.param(c, marks=[pytest.mark.slow] * (c != "train")) for c in COMMANDS]
+)
 def test_help_is_what_hydra_would_say(
     command: str, zoo: Callable[..., Any], tmp_path: Path
 ) -> None:

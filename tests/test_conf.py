@@ -94,7 +94,7 @@ COMMANDS = [
     for line in text(file).splitlines()[:2]
     if line.startswith("# zoo-train ")
 ]
-OFTEN = ("data/", "loss/", "optimizer/", "regularization/")  # what people add to most; others: slow
+OFTEN = ("loss/", "optimizer/", "regularization/")  # the rest, and all pairs, are slow tests
 
 
 @pytest.mark.usefixtures("gpu_found")

@@ -27,7 +27,11 @@ from zoo.validation import check
 FILES = {path.stem: path for path in sorted((conf_dir() / "model").glob("*.yaml"))}
 SAMPLES = 8
 
-pytestmark = pytest.mark.parametrize("name", FILES)
+# A net of somebody else's, of which there are a hundred, has slower ones of its own.
+pytestmark = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n == "torchvision")) for n in FILES],
+)
 
 
 class Built(NamedTuple):

@@ -79,7 +79,13 @@ OVERRIDES = {
 
 
 @pytest.mark.usefixtures("gpu_found")
-@pytest.mark.parametrize("line", OVERRIDES)
+@pytest.mark.parametrize(
+    "line",
+    [  # each second one is a slow test
+        pytest.param(line, marks=[pytest.mark.slow] * (number % 2))
+        for number, line in enumerate(OVERRIDES)
+    ],
+)
 def test_names_that_people_guess(line: str, composed: Callable[..., DictConfig]) -> None:
     cfg = composed(*shlex.split(line))
     check(cfg)

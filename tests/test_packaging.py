@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CONF = {str(path.relative_to(ROOT / "conf")) for path in (ROOT / "conf").rglob("*.yaml")}
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
 
 
 class Installed(NamedTuple):

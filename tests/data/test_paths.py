@@ -136,15 +136,18 @@ def test_a_relative_path_starts_at_the_root_and_an_absolute_one_does_not(
         read(**settings)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+def test_all_published_sets_have_one_root() -> None:
+    assert {NODES[name]["root"] for name in PUBLISHED} == {NODES["mnist"]["root"]}
+
+
 def test_the_root_is_data_or_what_zoo_data_says_or_what_was_typed(
-    name: str, composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
+    composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ZOO_DATA", raising=False)
-    assert composed(f"data={name}").data.root == "data"
+    assert composed("data=mnist").data.root == "data"
     monkeypatch.setenv("ZOO_DATA", "/mnt/sets")
-    assert composed(f"data={name}").data.root == "/mnt/sets"
-    assert composed(f"data={name}", "data.root=/some/where").data.root == "/some/where"
+    assert composed("data=mnist").data.root == "/mnt/sets"
+    assert composed("data=mnist", "data.root=/some/where").data.root == "/some/where"
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -95,6 +95,7 @@ def test_a_compiled_net_is_examined_as_it_was_written(
     assert seen == []
 
 
+SMALL = {"torchvision": ["model.net.name=shufflenet_v2_x0_5"]}
 # What is left is true: with a recurrence that keeps all that it is told, states grow with every
 # step. Le 2015 begins with inputs of deviation 0.001.
 TRUE = {("irnn", "series"), ("irnn", "temporal_order"), ("irnn", "text_lm")}
@@ -109,7 +110,7 @@ def test_no_preset_is_ill(
     examined, ill = 0, {}
     for name in GROUPS["data"]:
         try:
-            cfg = composed(f"model={model}", f"data={name}")
+            cfg = composed(f"model={model}", f"data={name}", *SMALL.get(model, []))
             check(cfg)
             torch.manual_seed(0)
             data, module = build(cfg)

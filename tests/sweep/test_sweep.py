@@ -16,7 +16,7 @@ from zoo.folders import alone_in
 from zoo.sweeps import pool
 from zoo.sweeps.pool import Pool
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sweeps")]  # made once
 
 Begin = Callable[..., "subprocess.Popen[str]"]
 SWEEP = ("model=fnn", "data=wine", "optimizer.lr=1e-3,1e-2", "seeds=2", "jobs=2", "folder=part")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 # One process writes the runs, another serves them: far more than a test's usual second.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tensorboard")]
 
 
 @pytest.fixture(scope="module")
