@@ -114,6 +114,15 @@ def test_file_does_not_choose_what_runs(
     ]
 
 
+def test_data_that_has_changed_is_refused(composed: Callable[..., Any], tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("x,y\n" + "1,a\n2,b\n" * 20)
+    train(composed("data=table", f"data.path={table}", "data.target=y", "debug=fast"))
+    table.write_text("x,y\n" + "1,a\n2,b\n3,c\n" * 20)
+    with pytest.raises(ConfigError, match="out_features=2 is too few for data=table, which has 3"):
+        evaluate(composed(f"checkpoint={tmp_path / 'run'}", name="evaluate"))
+
+
 def checkpoint(composed: Callable[..., Any], place: str, node: dict[str, Any]) -> dict[str, Any]:
     """A checkpoint as the zoo writes it, with `node` at `place` of its config."""
     from omegaconf import OmegaConf, open_dict

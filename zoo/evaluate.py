@@ -20,9 +20,9 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         The numbers, as `test/<name>` for the test split and so on.
 
     Raises:
-        ConfigError: no such checkpoint or split, or a damaged file.
+        ConfigError: no such checkpoint or split, a damaged file, or data that is not what it was.
     """
-    if OmegaConf.is_missing(cfg, "checkpoint"):
+    if OmegaConf.is_missing(cfg, "checkpoint") or cfg.checkpoint is None:
         raise ConfigError("name what to evaluate: checkpoint=<run folder or .ckpt file>")
     if cfg.split not in SPLITS:
         raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}, got {cfg.split!r}")

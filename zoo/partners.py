@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -124,6 +127,21 @@ def check_target(what: str, node: DictConfig, target: str | None, whose: str) ->
             f"{what} compares {kinds[wanted]}, but {whose} has {kinds[target]}; "
             f"use {remedy[target]}"
         )
+
+
+def check_sizes(cfg: DictConfig, facts: Mapping[str, Any]) -> None:
+    """Refuse a net that was typed, or recorded, smaller than the data now asks for.
+
+    Raises:
+        ConfigError: it has too few inputs, symbols or classes.
+    """
+    for key in ("in_features", "out_features"):
+        size = cfg.model.net.get(key)
+        if size is not None and size < facts[key]:
+            raise ConfigError(
+                f"model.net.{key}={size} is too few for data={cfg.choices.data}, which has "
+                f"{facts[key]}"
+            )
 
 
 def _view_of(model: str) -> str | None:

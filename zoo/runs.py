@@ -24,7 +24,7 @@ from zoo.files import whole
 from zoo.lit.logger import TensorBoard
 from zoo.losses import BinaryCrossEntropy, GaussianNLL, Loss
 from zoo.models import Torchvision
-from zoo.partners import check_targets, follow_target
+from zoo.partners import check_sizes, check_targets, follow_target
 from zoo.report import print_cost, print_table, say, shown, write_metrics
 from zoo.transfer import begin, freeze, without_weights
 
@@ -54,6 +54,7 @@ def build(cfg: DictConfig, *, new: bool = False) -> tuple[DataModule, LitModel]:
         facts = dict(data.facts)
         facts["out_features"] *= make(cfg.loss).outputs_per_target
         fill(cfg, facts)
+        check_sizes(cfg, facts)
         module = build_model(cfg if new else without_weights(cfg))
         check_range(module, data)
         if isinstance(module.net, Torchvision):  # the only one that learns sizes from the images

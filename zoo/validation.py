@@ -110,6 +110,12 @@ def check_trainer(cfg: DictConfig) -> None:
         value = trainer.get(name)
         if value is not None and value < least:
             raise ConfigError(f"`trainer.{name}` must be at least {least}, got {value}")
+    precision = str(trainer.get("precision"))
+    if precision == "64" or (precision.endswith("-true") and precision != "32-true"):
+        raise ConfigError(
+            f"trainer.precision={precision}: weights have 32 bits here; use 32-true, bf16-mixed or "
+            "16-mixed"
+        )
     cores = os.cpu_count() or 1
     on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
     if on_cpu and isinstance(trainer.devices, int) and trainer.devices > cores:
