@@ -53,8 +53,8 @@ def write(
     A model that was there before stays whole until the new weights are on the disk.
 
     Raises:
-        ValueError: the net is not of `zoo.models`, or was changed since it was built; or there is
-            more to say of it than a folder holds.
+        ValueError: the net is not of `zoo.models`, or was changed since it was built; there is
+            more to say of it than a folder holds; or the folder has a README of its own.
         OSError: the folder cannot be written.
     """
     from safetensors.torch import save
@@ -76,6 +76,7 @@ def write(
         texts[PREPROCESSING] = as_json(preprocessing.plain())
     texts[CONFIG] = as_json(config)
     contents = {name: encoded(name, text) for name, text in texts.items()}
+    check_free(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with whole(folder / WEIGHTS) as file:
         file.write_bytes(weights)
@@ -85,6 +86,24 @@ def write(
         with whole(folder / name) as file:
             file.write_bytes(content)
     return folder
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder whose README is no model card, as a project's own is none.
+
+    The Hub begins a repository with a card: front matter between lines of "---".
+
+    Raises:
+        ValueError: it would be replaced.
+    """
+    file = folder / CARD
+    if file.is_file() and not (folder / CONFIG).exists():
+        with file.open("rb") as card:
+            if card.read(3) != b"---":
+                raise ValueError(
+                    f"{file} is no model card and would be replaced; name a folder of the model's "
+                    "own"
+                )
 
 
 def encoded(name: str, text: str) -> bytes:

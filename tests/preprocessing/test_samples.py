@@ -170,6 +170,15 @@ def test_what_is_missing_is_so_in_every_library(gap: Any) -> None:
     assert torch.equal(found[0], found[1])
 
 
+def test_a_whole_number_beside_a_gap_is_the_category_that_it_was() -> None:
+    rows = TableInput(
+        [CategoryColumn("rooms", ["", "5"]), CategoryColumn("x", ["5.0"])], identity()
+    )
+    found = rows.batch([{"rooms": value, "x": "5.0"} for value in ("5", 5, 5.0, "5.0", 5.5)]).x
+    assert found[:, :3].argmax(1).tolist() == [1, 1, 1, 1, 2]
+    assert found[:, 3].tolist() == [1, 1, 1, 1, 1]
+
+
 def test_a_table_by_columns_is_its_rows(restored: Restored) -> None:
     iris = restored(Iris()).input
     columns = {name: [float(i), float(i + 1)] for i, name in enumerate(iris.names)}

@@ -341,6 +341,18 @@ def fails(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(Path, "write_bytes", content)
 
 
+def test_somebodys_readme_is_not_replaced(tmp_path: Path) -> None:
+    net, readme = zoo.models.FNN(2, 2, hidden=[]), tmp_path / "README.md"
+    readme.write_text("# My project")
+    with pytest.raises(ValueError, match="no model card .* name a folder of the model's own"):
+        zoo.save(net, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["README.md"]
+    readme.write_text("---\nlicense: mit\n---\n")  # as the Hub begins a repository
+    zoo.save(net, tmp_path)
+    zoo.save(net, tmp_path)
+    assert "FNN" in readme.read_text()
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "README.md", "config.json"])
 def test_a_folder_is_whole_or_none(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -142,9 +142,13 @@ class CategoryColumn:
 
     def encode(self, cells: Sequence[str]) -> np.ndarray:
         """The bits (rows, categories + 1)."""
-        other = len(self.bits)
-        bits = [self.bits.get("" if is_missing(cell) else cell, other) for cell in cells]
-        return np.eye(other + 1, dtype=np.float32)[bits]
+        bits = [self._bit("" if is_missing(cell) else cell) for cell in cells]
+        return np.eye(self.width, dtype=np.float32)[bits]
+
+    def _bit(self, cell: str) -> int:
+        # pandas makes 5.0 of a 5 where the column has a gap.
+        place = self.bits.get(cell, self.bits.get(cell.removesuffix(".0")))
+        return len(self.bits) if place is None else place
 
     def plain(self) -> dict[str, Any]:
         """As plain containers."""
