@@ -81,7 +81,7 @@ ALLOWED = {
     },
     "catalogue": {
         *(*TORCH, "omegaconf", "rich", "zoo.models", "zoo.config", "zoo.cost", "zoo.presets"),
-        *("zoo.pretrained",),
+        *("zoo.pretrained", "zoo.report"),
     },
     "__init__": {"zoo.checkpoint", "zoo.hub", "zoo.predictor", "zoo.presets"},
 }

@@ -122,8 +122,9 @@ def main() -> None:
     if not found:
         here = ", ".join(list_models(pretrained=given.pretrained)) or "none"
         raise SystemExit(f"zoo-models: no model matches {given.pattern!r}; there are: {here}")
-    from rich.console import Console
     from rich.table import Table
+
+    from zoo.report import wide
 
     table = Table()
     right = ("parameters", "FLOPs")
@@ -134,9 +135,7 @@ def main() -> None:
         counts = (f"{entry.parameters:,}", f"{entry.flops:,}")
         texts = (entry.reads, entry.gives, entry.paper, ", ".join(entry.weights))
         table.add_row(entry.name, entry.family, *counts, *texts)
-    console = Console()
-    # A pipe gets all of it, whatever its width.
-    console.print(table) if console.is_terminal else Console(width=160).print(table)
+    wide().print(table)
 
 
 if __name__ == "__main__":

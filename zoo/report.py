@@ -21,6 +21,12 @@ def write_metrics(folder: Path, row: Mapping[str, Any]) -> None:
         unfinished.write_text(json.dumps(clean, indent=1) + "\n", encoding="utf-8")
 
 
+def wide() -> Console:
+    """Where tables are printed: a file or another program gets them whole, however wide."""
+    console = Console()
+    return console if console.is_terminal else Console(width=240)
+
+
 def print_table(title: str, metrics: Mapping[str, float]) -> None:
     """Print final metrics, a row for each and a column for each stage."""
     stages = [s for s in STAGES if any(key.startswith(f"{s}/") for key in metrics)]
@@ -37,7 +43,7 @@ def print_table(title: str, metrics: Mapping[str, float]) -> None:
     for name in names:
         values = [metrics.get(f"{stage}/{name}") for stage in stages]
         table.add_row(name, *["" if value is None else f"{value:.4g}" for value in values])
-    console = Console()
+    console = wide()
     console.print(f"\n[bold]{title}[/bold]", highlight=False)
     console.print(table)
 

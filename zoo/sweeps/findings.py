@@ -9,11 +9,10 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from zoo.files import whole
-from zoo.report import say, shown
+from zoo.report import say, shown, wide
 from zoo.sweeps import record, study
 from zoo.sweeps.search import Search
 from zoo.sweeps.space import short, values_of, words
@@ -90,7 +89,7 @@ def show(
     table.add_column("trial", justify="right")
     table.add_column(metric, justify="right")
     for key in keys:
-        table.add_column(short(key, search.space), justify="right")
+        table.add_column(short(key, search.space), justify="right", overflow="fold")
     table.add_column("epoch", justify="right")
     table.add_column("seconds", justify="right")
     for trial in ranked[:BEST]:
@@ -102,7 +101,7 @@ def show(
         row = [str(trial.number), f"{trial.values[0]:.4g}", *settings, epoch, seconds]
         table.add_row(*row, style="bold" if trial is ranked[0] else None)
     say("")
-    Console().print(table)
+    wide().print(table)
     say(f"{len(ranked)} came to their end, {pruned} were given up early; epoch: of the best value")
     if importances:
         told = ", ".join(f"{short(k, importances)} {v:.0%}" for k, v in importances.items())
