@@ -48,7 +48,7 @@ def without_config(file: Path) -> None:
     torch.save({"zoo": {"format": 1, "net": "FNN", "arguments": {}}, "state_dict": {}}, file)
 
 
-@pytest.mark.parametrize("command", ["evaluate", "train"])
+@pytest.mark.parametrize("command", ["evaluate", pytest.param("train", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "make", [nothing, noise, foreign, tensor, bomb, cut, newer, without_config]
 )

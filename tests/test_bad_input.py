@@ -128,6 +128,8 @@ SLOW = {
     *("fraction of an epoch", "number for a switch", "logging interval", "music read backwards"),
     *("variational net without its bound", "classes for numbers", "no filter", "width", "view"),
     *("text for a number", "text for a seed", "too many devices", "folder that is no run"),
+    *("text for a list", "negative seed", "penalty", "clipping", "batch", "numbers for classes"),
+    *("one beta", "removed part", "new argument", "readout", "bound without a variational net"),
 }
 
 

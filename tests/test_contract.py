@@ -27,10 +27,11 @@ from zoo.validation import check
 FILES = {path.stem: path for path in sorted((conf_dir() / "model").glob("*.yaml"))}
 SAMPLES = 8
 
-# A net of somebody else's, of which there are a hundred, has slower ones of its own.
+# Near relatives of others, and a net of somebody else's.
+SLOW = {"conv_vae", "irnn", "lenet5", "resnet", "torchvision"}
 pytestmark = pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=[pytest.mark.slow] * (n == "torchvision")) for n in FILES],
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in FILES],
 )
 
 

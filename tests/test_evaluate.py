@@ -21,7 +21,9 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", [pytest.param(f, marks=[pytest.mark.slow] * (f in ("vae", "gru"))) for f in FAMILIES]
+)
 def test_gives_the_numbers_of_the_run(
     family: str, composed: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -63,9 +63,8 @@ def test_a_net_that_reads_backwards_would_see_the_answer(
         check(composed(*words, "model.net.bidirectional=true"))
 
 
-@pytest.mark.parametrize(
-    "step", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, 3, 5])
 def test_stopped_within_an_epoch_and_resumed_is_the_whole_run(
     words: tuple[str, ...],
     composed: Callable[..., DictConfig],

@@ -91,6 +91,7 @@ def test_samples_without_labels_do_not_count() -> None:
         LinearProbe(labels_per_class=0)
 
 
+@pytest.mark.slow
 def test_a_run_with_few_labels(composed: Callable[..., DictConfig]) -> None:
     words = ("model=autoencoder", "callbacks=[default,probe]", "model.net.latent=3")
     few_words = (*words, "callbacks.probe.labels_per_class=2", "trainer.max_epochs=1")

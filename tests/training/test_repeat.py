@@ -73,14 +73,8 @@ def learned(folder: Any) -> dict[str, Any]:
     return {"weights": {name: w.tolist() for name, w in weights.items()}, "logged": logged}
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        "vae",
-        pytest.param("lstm", marks=pytest.mark.slow),
-        pytest.param("cnn", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["vae", "lstm", "cnn"])
 def test_no_way_of_watching_changes_what_is_learned(run: Callable[..., Any], model: str) -> None:
     noise = "noise" if model == "vae" else "mixup"
     words = (

@@ -21,6 +21,7 @@ PLAIN = ("scheduler=none", "data=iris")
         pytest.param(
             ("model=linear", "optimizer=sgd", "optimizer.nesterov=true", "regularization=l1"),
             id="sgd",
+            marks=pytest.mark.slow,
         ),
     ],
 )
