@@ -57,6 +57,16 @@ def test_answers_import_nothing_heavy(
     assert {name for name in imported if name.split(".")[0] in HEAVY} == set()
 
 
+@pytest.mark.parametrize("command", ["compare", "prediction", "export"])
+def test_what_is_called_once_for_each_says_so(
+    command: str, zoo: Callable[..., Any], tmp_path: Path
+) -> None:
+    done = zoo(command, "-m", "checkpoint=a,b")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"zoo-{COMMANDS[command]}: it takes no -m; call it once for each\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_lists_every_choice_of_every_group(zoo: Callable[..., Any]) -> None:
     done = zoo("train", "--help")
     assert (done.returncode, done.stderr) == (0, "")

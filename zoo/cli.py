@@ -34,6 +34,7 @@ PATHS = (
     *("resume", "checkpoint", "init_from", "runs", "by", "columns", "out"),
     *("input", "output", "plot", "column"),
 )
+SWEPT = ("train", "evaluate")  # commands that can run once for each of several values
 TEXTS = ("prompt", "text", "separator")  # whose value is what was typed, whatever is in it
 
 
@@ -49,6 +50,8 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
         return
     register_resolvers()
     several = not {"-m", "--multirun"}.isdisjoint(sys.argv)
+    if several and name not in SWEPT:
+        stop(f"zoo-{name}: it takes no -m; call it once for each", FAILED)
     sys.argv[1:] = [quoted(word, several=several) for word in sys.argv[1:]]
     traceback = os.environ.get(FULL_ERROR) == "1"
 
