@@ -6,7 +6,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from torch.fx.experimental import _config as symbols
 
 from zoo.exports.parity import FAILURES, first_line, sizes_of
 from zoo.exports.signature import ExportError, Signature
+
+OBLIVIOUS = "backed_size_oblivious"  # torch's, of 2.7 and later; it calls it experimental
 
 
 def traced(
@@ -40,7 +42,7 @@ def traced(
         firm["length"] = Dim("length")
     space = [word for word in signature.free if word not in firm]
     module = without_pools_along_time(module)
-    for any_size in (False, True) if guarded else (False,):
+    for any_size in (False, True) if guarded and hasattr(symbols, OBLIVIOUS) else (False,):
         try:
             dims = {**firm, **dict.fromkeys(space, Dim.DYNAMIC)}
             program = graph(module, signature, dims, any_size=any_size)
@@ -73,7 +75,8 @@ def graph(
         for port in signature.inputs
     )
     inputs = signature.example(signature.sizes)
-    oblivious = symbols.patch(backed_size_oblivious=any_size)  # type: ignore[attr-defined]
+    patch: Any = getattr(symbols, "patch", None)  # which torch adds to its settings at import
+    oblivious = patch({OBLIVIOUS: True}) if any_size else nullcontext()
     try:
         with quiet(), torch.no_grad(), oblivious:
             return torch.export.export(module, inputs, dynamic_shapes=dynamic, strict=False)
