@@ -18,7 +18,7 @@ SECTION = (
     README.read_text(encoding="utf-8").partition("\n## Reuse a net\n")[2].partition("\n## ")[0]
 )
 BLOCKS = re.findall(r"^```python\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
-# What needs a network is tested in test_hub.py.
+# What needs a network is tested in the folder hub.
 HUB = re.compile(r"hf://|push_to_hub")
 # What the sentences around the code take for granted.
 GIVEN = "import torch\nx = torch.rand(2, 28, 28)\n"
