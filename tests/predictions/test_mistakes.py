@@ -4,7 +4,6 @@ import errno
 import io
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -248,9 +247,6 @@ def test_without_preprocessing_the_remedy_is_named(
         ask("table", checkpoint="nothing", input="t.csv")
 
 
-# --- as it is typed ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -265,37 +261,3 @@ def test_the_config_is_the_one_that_is_composed(
 
     with pytest.raises(ConfigError, match=message):
         predict(composed(*words, name="predict"))
-
-
-@pytest.mark.slow
-def test_the_command(
-    zoo: Callable[..., Any],
-    call: Callable[..., Any],
-    model: Callable[[str], str],
-    tmp_path_factory: Any,
-) -> None:
-    here = tmp_path_factory.mktemp("here")
-    shutil.copy("t.csv", here / "a=b, c.csv")
-    done = zoo("prediction", f"checkpoint={model('table')}", "input=a=b, c.csv", cwd=here)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [line[:7] for line in done.stdout.splitlines()] == ["row,lab", "1,small", "2,small"]
-
-    typed = ('prompt="a, b: {c} ${d}"', "length=5", "seed=1")
-    done = zoo("prediction", f"checkpoint={model('language')}", *typed, cwd=here)
-    assert (done.returncode, done.stdout[:17]) == (0, '"a, b: {c} ${d}" '[:16] + done.stdout[16])
-
-    for words, message in (
-        ([], "zoo-predict: name what predicts"),
-        (["chekpoint=x"], "did you mean 'checkpoint'?"),
-        ([f"checkpoint={model('table')}", "input=nowhere"], "zoo-predict: there is no input nowh"),
-    ):
-        done = zoo("prediction", *words, cwd=here)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert message in done.stderr and len(done.stderr.splitlines()) == 1
-    assert [file.name for file in here.iterdir()] == ["a=b, c.csv"]
-
-    code = "import subprocess, sys; from zoo.prediction import main; main()"
-    (here / "many.csv").write_text("size,colour\n" + "1,red\n" * 20_000)
-    command = f"{sys.executable} -c '{code}' checkpoint={model('table')} input=many.csv | head -2"
-    done = call("bash", "-c", f"set -o pipefail; {command}", cwd=here)
-    assert (done.returncode, done.stderr) == (0, "")
