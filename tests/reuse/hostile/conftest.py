@@ -102,7 +102,7 @@ class Good:
 class Watch:
     """Sees what this process does, and how much memory it takes."""
 
-    SECONDS, MEGABYTES = 5, 200  # that reading a file may take
+    SECONDS, MEGABYTES = 20, 200  # that reading a file may take, on a busy machine too
 
     def __init__(self) -> None:
         self.deeds: list[str] | None = None
