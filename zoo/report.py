@@ -13,6 +13,8 @@ from rich.table import Table
 from zoo.files import whole
 from zoo.naming import STAGES
 
+UNLIMITED = 100_000  # columns
+
 
 def write_metrics(folder: Path, row: Mapping[str, Any]) -> None:
     """Write `metrics.json`: one flat object, numbers that are not finite as null."""
@@ -24,7 +26,7 @@ def write_metrics(folder: Path, row: Mapping[str, Any]) -> None:
 def wide() -> Console:
     """Where tables are printed: a file or another program gets them whole, however wide."""
     console = Console()
-    return console if console.is_terminal else Console(width=240)
+    return console if console.is_terminal else Console(width=UNLIMITED)
 
 
 def print_table(title: str, metrics: Mapping[str, float]) -> None:

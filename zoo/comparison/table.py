@@ -13,6 +13,7 @@ from rich.table import Table
 
 from zoo.comparison.result import Group, Ranking
 from zoo.comparison.wording import decimals, duration, human, interval, number, trivial
+from zoo.report import UNLIMITED
 
 COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "cost/parameters": ("parameters", human),
@@ -25,7 +26,6 @@ LEGEND = (
     "± is the standard deviation over seeds. The 95 % intervals (Student's t) are of the mean, and "
     "of the mean difference over the seeds that both have; one that holds 0 does not decide."
 )
-UNLIMITED = 100_000  # columns
 
 
 class Column(NamedTuple):

@@ -146,9 +146,9 @@ class CategoryColumn:
         return np.eye(self.width, dtype=np.float32)[bits]
 
     def _bit(self, cell: str) -> int:
-        # pandas makes 5.0 of a 5 where the column has a gap.
-        place = self.bits.get(cell, self.bits.get(cell.removesuffix(".0")))
-        return len(self.bits) if place is None else place
+        if cell not in self.bits:  # pandas makes 5.0 of a 5 where the column has a gap
+            cell = cell.removesuffix(".0")
+        return self.bits.get(cell, len(self.bits))
 
     def plain(self) -> dict[str, Any]:
         """As plain containers."""
