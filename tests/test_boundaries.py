@@ -67,6 +67,7 @@ ALLOWED = {
     "cost": TORCH,
     "files": set(),
     "naming": set(),
+    "output": set(),
     "signals": set(),
     "memory": {
         *(*TORCH, "lightning", "zoo.callbacks", "zoo.data", "zoo.lit", "zoo.regularization"),
@@ -81,7 +82,7 @@ ALLOWED = {
     },
     "catalogue": {
         *(*TORCH, "omegaconf", "rich", "zoo.models", "zoo.config", "zoo.cost", "zoo.presets"),
-        *("zoo.pretrained", "zoo.report"),
+        *("zoo.output", "zoo.pretrained", "zoo.report"),
     },
     "__init__": {"zoo.checkpoint", "zoo.hub", "zoo.predictor", "zoo.presets"},
 }

@@ -7,6 +7,7 @@ import inspect
 import re
 from typing import Any, NamedTuple
 
+from zoo.output import outlive_the_reader
 from zoo.presets import create_model, list_models, preset_of
 
 # Facts of the bundled digits (8 x 8 pixels, ten classes), by the view that a preset asks for.
@@ -111,6 +112,7 @@ def view_of(name: str) -> str:
 
 def main() -> None:
     """The command `zoo-models`."""
+    outlive_the_reader()
     parser = argparse.ArgumentParser(
         prog="zoo-models",
         description="The members of the zoo; counts are those on the 8 x 8 digits.",

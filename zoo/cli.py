@@ -25,6 +25,7 @@ from zoo.config import ConfigError, RunError, conf_dir, register_resolvers
 from zoo.folders import first_process
 from zoo.help import help_alone, help_text
 from zoo.mistakes import sentence
+from zoo.output import outlive_the_reader
 from zoo.signals import Signals, Stopped
 
 FAILED = 1
@@ -45,6 +46,8 @@ def command(name: str, task: Callable[[DictConfig], Any]) -> None:
     failed, said in one sentence; 130 stopped by Ctrl-C, 143 by SIGTERM, 138 by SIGUSR1. With
     HYDRA_FULL_ERROR=1 mistakes keep their traceback.
     """
+    if name != "predict":  # whose output is its work: that ends with its reader
+        outlive_the_reader()
     if help_alone(sys.argv[1:]):
         print(help_text(name))
         return

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from zoo import cli
 from zoo.config import ConfigError, RunError, register_resolvers
 from zoo.mistakes import sentence
+from zoo.output import outlive_the_reader
 from zoo.signals import Signals, Stopped
 
 # Questions that Hydra answers, from `conf/sweep.yaml`; nothing runs.
@@ -61,6 +62,7 @@ def refuse(cfg: DictConfig) -> None:
 
 def main() -> None:
     """The command `zoo-sweep`."""
+    outlive_the_reader()
     typed = sys.argv[1:]
     if any(word.partition("=")[0] in (*QUESTIONS, *COMPLETION) for word in typed):
         if not any(word in COMPLETION for word in typed):
